@@ -1,0 +1,116 @@
+/**
+ * What fails between us and a peer. It stays local: one table says what a caller on the wire gets to see.
+ */
+
+import {
+  INTERNAL_ERROR,
+  INVALID_REQUEST,
+  METHOD_NOT_FOUND,
+  PARSE_ERROR,
+  RpcError,
+  SHUTTING_DOWN,
+  TOO_LARGE,
+  UPSTREAM_BUSY,
+  UPSTREAM_TIMEOUT,
+  UPSTREAM_UNAVAILABLE,
+} from '../protocol/errors.js'
+import type { JSONRPCErrorObject } from '../protocol/message.js'
+
+export type TransportErrorCode =
+  | 'ERR_SPAWN' // the program could not be started
+  | 'ERR_EXITED' // the program ended while the call was open
+  | 'ERR_CLOSED' // the connection closed while the call was open
+  | 'ERR_CONNECT' // nothing answers at the address
+  | 'ERR_HANDSHAKE' // the peer answered, but not as an MCP server
+  | 'ERR_TIMEOUT' // no answer within the limit
+  | 'ERR_TOO_LARGE' // a message exceeded a limit
+  | 'ERR_BUSY' // a bounded queue or pool is full
+  | 'ERR_CANCELLED' // the caller left or cancelled
+  | 'ERR_DRAINING' // we are shutting down
+  | 'ERR_PROTOCOL' // the peer broke the protocol
+
+export interface TransportFacts {
+  /** Which hop failed, as a person would name it: the command or address. */
+  readonly hop?: string
+  /** The option that changes this behaviour. */
+  readonly knob?: string
+  readonly exitCode?: number
+  readonly signal?: string
+  /** The last lines the program wrote to stderr. */
+  readonly stderr?: readonly string[]
+  /** True where the request certainly never reached the peer, so that repeating it is safe. */
+  readonly retryable?: boolean
+  readonly cause?: unknown
+}
+
+export class TransportError extends Error {
+  override readonly name = 'TransportError'
+  readonly retryable: boolean
+
+  constructor(
+    readonly code: TransportErrorCode,
+    message: string,
+    readonly facts: TransportFacts = {},
+  ) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.retryable = facts.retryable ?? false
+  }
+}
+
+const RPC_CODES: Record<TransportErrorCode, number> = {
+  ERR_SPAWN: UPSTREAM_UNAVAILABLE,
+  ERR_EXITED: UPSTREAM_UNAVAILABLE,
+  ERR_CLOSED: UPSTREAM_UNAVAILABLE,
+  ERR_CONNECT: UPSTREAM_UNAVAILABLE,
+  ERR_HANDSHAKE: UPSTREAM_UNAVAILABLE,
+  ERR_TIMEOUT: UPSTREAM_TIMEOUT,
+  ERR_TOO_LARGE: TOO_LARGE,
+  ERR_BUSY: UPSTREAM_BUSY,
+  ERR_CANCELLED: UPSTREAM_UNAVAILABLE,
+  ERR_DRAINING: SHUTTING_DOWN,
+  ERR_PROTOCOL: INTERNAL_ERROR,
+}
+
+/** The error object that a caller on the wire sees for whatever a handler threw. */
+export function toErrorObject(error: unknown): JSONRPCErrorObject {
+  if (error instanceof RpcError) return error.toErrorObject()
+  if (error instanceof TransportError) {
+    const { hop, knob, exitCode, signal, stderr } = error.facts
+    const data: Record<string, unknown> = { code: error.code }
+    if (hop !== undefined) data.hop = hop
+    if (knob !== undefined) data.option = knob
+    if (exitCode !== undefined) data.exitCode = exitCode
+    if (signal !== undefined) data.signal = signal
+    if (stderr !== undefined && stderr.length > 0) data.stderr = stderr
+    return { code: RPC_CODES[error.code], message: error.message, data }
+  }
+  // A bug of ours or of a handler: its text may hold anything, so the caller gets none of it.
+  return { code: INTERNAL_ERROR, message: 'Internal error' }
+}
+
+/** The HTTP status of a modern error that ends a request before its stream began. */
+export function httpStatusOf(code: number): number {
+  switch (code) {
+    case PARSE_ERROR:
+    case INVALID_REQUEST:
+    case -32020:
+    case -32021:
+    case -32022:
+      return 400
+    case METHOD_NOT_FOUND:
+      return 404
+    case UPSTREAM_UNAVAILABLE:
+      return 502
+    case UPSTREAM_TIMEOUT:
+      return 504
+    case UPSTREAM_BUSY:
+    case SHUTTING_DOWN:
+      return 503
+    case TOO_LARGE:
+      return 413
+    default:
+      // In-band outcomes of a call that was well formed, INVALID_PARAMS from the server among them.
+      return 200
+  }
+}
+

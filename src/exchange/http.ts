@@ -1,0 +1,40 @@
+/**
+ * The HTTP seam: as much of HTTP as the protocol needs. `node/` writes it straight to `node:http`,
+ * `serverless/` wraps it as `(Request) => Promise<Response>`, so that protocol code exists once.
+ */
+
+export interface HttpRequest {
+  readonly method: string
+  /** The path as it was sent, without the query. */
+  readonly path: string
+  /** Without the question mark; empty where there is none. */
+  readonly query: string
+  /** `http` or `https`, as the client sees it. */
+  readonly scheme: 'http' | 'https'
+  /** The peer's network address, where the platform tells. */
+  readonly address?: string
+  /** A header's value by its lower-case name; several values are joined with `, `. */
+  header(name: string): string | undefined
+  /**
+   * Reads the body once. Rejects with `RpcError` TOO_LARGE over `limit` bytes, PARSE_ERROR for invalid UTF-8.
+   */
+  text(limit: number): Promise<string>
+  /** Calls back once if the client goes away before the reply is complete. Returns how to stop listening. */
+  onHangup(listener: () => void): () => void
+}
+
+/** Text, bytes as they came, or a stream of either (an event stream). */
+export type HttpBody = string | readonly Uint8Array[] | AsyncIterable<string | Uint8Array>
+
+export interface HttpReply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: HttpBody
+  /**
+   * For a stream: text to write when nothing was written for the platform's keep-alive interval (an event
+   * stream's comment line), so that proxies do not cut it.
+   */
+  readonly keepAlive?: string
+}
+
+export type HttpHandler = (request: HttpRequest) => Promise<HttpReply>

@@ -1,0 +1,43 @@
+/** A two-way pipe of whole messages: stdio, a socket, HTTP+SSE, or memory. */
+
+import type { JSONRPCMessage } from '../../protocol/message.js'
+import type { Noise } from '../../protocol/line-codec.js'
+
+export interface ChannelListener {
+  message(message: JSONRPCMessage): void
+  /** Something that is no message, or a message over a limit; the channel stays usable. */
+  noise?(noise: Noise): void
+  /** Called once, last. An error says why where the end was not asked for. */
+  closed(error?: Error): void
+}
+
+export interface Channel {
+  /** A person's name for it: the command, the address. */
+  readonly name: string
+  /** Starts delivery. Exactly one listener. */
+  listen(listener: ChannelListener): void
+  /**
+   * Queues one message; what is queued in one turn of the event loop is written together. Returns false when
+   * the far side is slow: the sender should wait for {@link drained}. Never throws; a dead channel drops.
+   */
+  send(message: JSONRPCMessage): boolean
+  /** Resolves when the far side has caught up (at once if it has), or the channel closed. */
+  drained(): Promise<void>
+  /** Stops and resumes delivery, for backpressure from our side. */
+  pause(): void
+  resume(): void
+  /** Writes what is queued, then closes. Resolves when the far side is gone (for a child: when it has ended). */
+  close(): Promise<void>
+}
+
+/** Bytes under a stdio-framed channel. `node/` makes them from pipes and sockets. */
+export interface ByteStream {
+  readonly name: string
+  listen(listener: { data(chunk: Uint8Array): void; closed(error?: Error): void }): void
+  /** Returns false when the far side is slow. */
+  write(chunks: readonly (string | Uint8Array)[]): boolean
+  drained(): Promise<void>
+  pause(): void
+  resume(): void
+  close(): Promise<void>
+}
