@@ -1,0 +1,68 @@
+/** Messages to text. A large result goes out as the bytes it came as. */
+
+import type { JSONRPCMessage } from './message.js'
+import { RawJson } from './raw-json.js'
+
+/** Text, or pieces of text and bytes to be written one after the other. */
+export type Encoded = string | readonly (string | Uint8Array)[]
+
+/** One message as JSON: a string, or pieces where its result is {@link RawJson} (whose whitespace is kept). */
+export function encodeMessage(message: JSONRPCMessage): Encoded {
+  const result = 'result' in message ? message.result : undefined
+  return result instanceof RawJson ? pieces(message, result.segments(), '}') : JSON.stringify(message)
+}
+
+/** One message as a line: the newline at its end is the only one (2026-07-28 basic/transports/stdio). */
+export function encodeLine(message: JSONRPCMessage): Encoded {
+  const result = 'result' in message ? message.result : undefined
+  if (!(result instanceof RawJson)) return `${JSON.stringify(message)}\n`
+  return pieces(message, result.segments().map(withoutNewlines), '}\n')
+}
+
+/** UTF-8 bytes of what will be written, exactly. It looks at every character: not for hot paths. */
+export function encodedLength(encoded: Encoded): number {
+  if (typeof encoded === 'string') return utf8Length(encoded)
+  let total = 0
+  for (const piece of encoded) total += typeof piece === 'string' ? utf8Length(piece) : piece.byteLength
+  return total
+}
+
+/**
+ * The bytes with spaces for newlines, which JSON allows only between tokens (a pretty-printed HTTP body). The same
+ * bytes where there are none.
+ */
+export function withoutNewlines(bytes: Uint8Array): Uint8Array {
+  if (!bytes.includes(0x0a) && !bytes.includes(0x0d)) return bytes
+  const copy = bytes.slice()
+  for (let at = copy.indexOf(0x0a); at >= 0; at = copy.indexOf(0x0a, at + 1)) copy[at] = 0x20
+  for (let at = copy.indexOf(0x0d); at >= 0; at = copy.indexOf(0x0d, at + 1)) copy[at] = 0x20
+  return copy
+}
+
+function pieces(
+  message: JSONRPCMessage,
+  segments: readonly Uint8Array[],
+  end: string,
+): readonly (string | Uint8Array)[] {
+  const { result: _, ...rest } = message as JSONRPCMessage & { result: unknown }
+  return [`${JSON.stringify(rest).slice(0, -1)},"result":`, ...segments, end]
+}
+
+function utf8Length(text: string): number {
+  let length = text.length
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code < 0x80) continue
+    if (code < 0x800) length++
+    else if (code >= 0xd800 && code < 0xdc00 && isLowSurrogate(text.charCodeAt(index + 1))) {
+      // Four bytes for two characters.
+      length += 2
+      index++
+    } else length += 2
+  }
+  return length
+}
+
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code < 0xe000
+}
