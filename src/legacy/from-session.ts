@@ -1,0 +1,315 @@
+import { Context } from '../exchange/context.js'
+import type { Exchange, Handler } from '../exchange/exchange.js'
+import { METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
+import {
+  errorResponse,
+  type JSONObject,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
+  type JSONRPCResponse,
+  resultResponse,
+} from '../protocol/message.js'
+import { clientCapabilitiesOf, clientInfoOf, isObject, logLevelOf, META_SERVER_INFO } from '../protocol/meta.js'
+import {
+  isRemovedInModern,
+  mayAsk,
+  METHOD_CANCELLED,
+  METHOD_DISCOVER,
+  METHOD_LISTEN,
+  METHOD_MESSAGE,
+} from '../protocol/methods.js'
+import { MODERN_VERSIONS } from '../protocol/versions.js'
+import { canBeAsked, missingCapabilities, translatedCapabilities } from './capabilities.js'
+import { LegacyConnection, severity } from './connection.js'
+import { toModernError } from './error-codes.js'
+import { createSealer, type Sealer } from './request-state.js'
+import { toLegacyRequest } from './requests.js'
+import { toModernResult } from './results.js'
+import type { Session, SessionExchange } from './session.js'
+import { missingCapabilityError, SuspendedCall, toInputRequest } from './suspended-call.js'
+import { inputResponsesOf, SuspendedCalls } from './suspended-calls.js'
+import { SUSPENSION } from './suspension.js'
+
+/** A connection for the time of one call. */
+export interface Lease {
+  readonly connection: LegacyConnection
+  release(): void
+}
+
+/**
+ * Where connections come from. One is opened with exactly the capabilities that the request declares, and is
+ * given to one call at a time where `exclusive`: only so is it certain who is asked.
+ */
+export interface ConnectionSource {
+  acquire(request: JSONRPCRequest, context: Context, exclusive: boolean): Lease | Promise<Lease>
+}
+
+export interface FromSessionOptions {
+  readonly sealer?: Sealer
+  /** How long a suspended call waits for its retry, in milliseconds. Default 10 minutes. */
+  readonly parkTimeout?: number
+  /** How many calls may be suspended at once. Default 10,000 in all and 1,000 for one principal. */
+  readonly maxParked?: number
+  readonly maxParkedPerPrincipal?: number
+  /** How long a server may go on asking before its questions go out together, in milliseconds. Default 15. */
+  readonly settle?: number
+}
+
+export interface LegacyHandler {
+  readonly handler: Handler
+  /** How many calls wait for answers. */
+  readonly parked: () => number
+  close(): void
+}
+
+/** A legacy server as a modern Handler: its questions become `input_required`, its handshake `server/discover`. */
+export function fromSession(source: ConnectionSource | Session, options: FromSessionOptions = {}): LegacyHandler {
+  const connections = 'acquire' in source ? source : soleConnection(source)
+  const suspended = new SuspendedCalls({
+    sealer: options.sealer ?? createSealer(),
+    parkTimeout: options.parkTimeout ?? 10 * 60_000,
+    maxParked: options.maxParked ?? 10_000,
+    maxParkedPerPrincipal: options.maxParkedPerPrincipal ?? 1_000,
+  })
+  const settle = options.settle ?? 15
+  const handler: Handler = (request, context) => {
+    if (mayAsk(request.method) && canBeAsked(clientCapabilitiesOf(request))) {
+      return askingCall(connections, suspended, settle, request, context)
+    }
+    if (request.method === METHOD_DISCOVER) return discover(connections, request, context)
+    if (request.method === METHOD_LISTEN) return listen(connections, request, context)
+    if (isRemovedInModern(request.method)) return removed(request)
+    return plainCall(connections, suspended, request, context)
+  }
+  return { handler, parked: () => suspended.size, close: () => suspended.close() }
+}
+
+/** One session for all callers, opened for the first with the capabilities that its request declares. */
+export function soleConnection(session: Session): ConnectionSource {
+  let opening: Promise<LegacyConnection> | undefined
+  let turn: Promise<void> = Promise.resolve()
+  return {
+    async acquire(request, context, exclusive) {
+      opening ??= LegacyConnection.open(
+        session,
+        { capabilities: clientCapabilitiesOf(request), clientInfo: clientInfoOf(request) },
+        new Context(context.caller),
+      )
+      const connection = await opening
+      if (!exclusive) return { connection, release: () => {} }
+      const previous = turn
+      let release: () => void = () => {}
+      turn = new Promise(resolve => {
+        release = resolve
+      })
+      await previous
+      return { connection, release }
+    },
+  }
+}
+
+/** A call that nobody will be asked about: the hot path. */
+async function* plainCall(
+  connections: ConnectionSource,
+  suspended: SuspendedCalls,
+  request: JSONRPCRequest,
+  context: Context,
+): Exchange {
+  const lease = await connections.acquire(request, context, false)
+  try {
+    const { connection } = lease
+    const level = logLevelOf(request)
+    if (level !== undefined) await connection.ensureLevel(level)
+    const exchange = connection.session.request(toLegacyRequest(request), context)
+    try {
+      for (;;) {
+        const step = await exchange.next()
+        if (step.done) return modernResponse(step.value, connection, suspended, request, context)
+        const message = step.value
+        if ('id' in message) refuseQuestion(message, request, connection)
+        else if (isForCaller(message, level)) yield message
+      }
+    } finally {
+      release(exchange)
+    }
+  } finally {
+    lease.release()
+  }
+}
+
+/** A call whose server may ask: made on a connection of its own, and suspended while the caller thinks. */
+async function* askingCall(
+  connections: ConnectionSource,
+  suspended: SuspendedCalls,
+  settle: number,
+  request: JSONRPCRequest,
+  context: Context,
+): Exchange {
+  const level = logLevelOf(request)
+  const answers = inputResponsesOf(request)
+  const state = request.params?.requestState
+  let call = typeof state === 'string' ? await suspended.claim(state, request, context) : undefined
+  if (call === undefined) call = await beginCall(connections, request, context, answers)
+  else call.resume(answers)
+  const unlink = linkCancellation(context, call)
+  let parked = false
+  try {
+    for (;;) {
+      const step = await call.next(settle)
+      if (step.kind === 'response') {
+        return modernResponse(step.response, call.connection, suspended, request, context)
+      }
+      if (step.kind === 'notification') {
+        if (isForCaller(step.notification, level)) yield step.notification
+        continue
+      }
+      unlink()
+      const inputRequests = Object.fromEntries(
+        [...call.questions].map(([key, question]) => [key, toInputRequest(question)]),
+      )
+      const requestState = await suspended.park(call, request, context)
+      parked = true
+      offerSuspension(context, suspended, call)
+      return resultResponse(request.id, { resultType: 'input_required', inputRequests, requestState })
+    }
+  } finally {
+    unlink()
+    if (!parked) call.end()
+  }
+}
+
+async function beginCall(
+  connections: ConnectionSource,
+  request: JSONRPCRequest,
+  context: Context,
+  presets: Map<string, JSONObject>,
+): Promise<SuspendedCall> {
+  const lease = await connections.acquire(request, context, true)
+  try {
+    const level = logLevelOf(request)
+    if (level !== undefined) await lease.connection.ensureLevel(level)
+    const own = new Context(context.caller)
+    const exchange = lease.connection.session.request(toLegacyRequest(request), own)
+    return new SuspendedCall({
+      connection: lease.connection,
+      exchange,
+      context: own,
+      presets,
+      release: () => lease.release(),
+    })
+  } catch (error) {
+    lease.release()
+    throw error
+  }
+}
+
+/** While an exchange pulls the call, that exchange's cancellation is the call's. */
+function linkCancellation(context: Context, call: SuspendedCall): () => void {
+  return context.onCancel(reason => call.context.cancel(reason))
+}
+
+function offerSuspension(context: Context, suspended: SuspendedCalls, call: SuspendedCall): void {
+  context.set(SUSPENSION, {
+    reject: (key, error) => call.reject(key, error),
+    abandon: () => suspended.abandon(call),
+  })
+}
+
+async function* discover(connections: ConnectionSource, request: JSONRPCRequest, context: Context): Exchange {
+  const lease = await connections.acquire(request, context, false)
+  try {
+    const { protocolVersion: _version, capabilities, serverInfo, _meta, ...rest } = lease.connection.server
+    return resultResponse(request.id, {
+      ...rest,
+      resultType: 'complete',
+      supportedVersions: MODERN_VERSIONS,
+      capabilities: translatedCapabilities(capabilities),
+      ttlMs: 0,
+      cacheScope: 'private',
+      _meta: { ...(isObject(_meta) ? _meta : {}), [META_SERVER_INFO]: serverInfo },
+    })
+  } finally {
+    lease.release()
+  }
+}
+
+async function* listen(connections: ConnectionSource, request: JSONRPCRequest, context: Context): Exchange {
+  const lease = await connections.acquire(request, context, false)
+  try {
+    return yield* lease.connection.listen(request, context)
+  } finally {
+    lease.release()
+  }
+}
+
+// biome-ignore lint/correctness/useYield: an exchange that has nothing to say but its refusal
+async function* removed(request: JSONRPCRequest): Exchange {
+  throw new RpcError(METHOD_NOT_FOUND, `${request.method} is not a method of the modern protocol`)
+}
+
+/** A promise only where a state must be sealed: the hot path has nothing to wait for. */
+function modernResponse(
+  response: JSONRPCResponse,
+  connection: LegacyConnection,
+  suspended: SuspendedCalls,
+  request: JSONRPCRequest,
+  context: Context,
+): JSONRPCResponse | Promise<JSONRPCResponse> {
+  if ('result' in response) {
+    ;(response as { result: unknown }).result = toModernResult(
+      request.method,
+      response.result,
+      connection.server.serverInfo,
+    )
+    return response
+  }
+  if (response.error.code === URL_ELICITATION_REQUIRED && mayAsk(request.method)) {
+    const inputRequests = urlElicitations(response.error.data)
+    if (inputRequests !== undefined) {
+      // The legacy contract is "visit, then send the request again": the retry is the call anew.
+      return suspended
+        .reissue(request, context)
+        .then(requestState =>
+          resultResponse(request.id, { resultType: 'input_required', inputRequests, requestState }),
+        )
+    }
+  }
+  return errorResponse(request.id, toModernError(response.error, request))
+}
+
+function urlElicitations(data: unknown): JSONObject | undefined {
+  const elicitations = isObject(data) ? data.elicitations : undefined
+  if (!Array.isArray(elicitations) || elicitations.length === 0) return undefined
+  return Object.fromEntries(
+    elicitations.filter(isObject).map((params, index) => [
+      `url_${index + 1}`,
+      toInputRequest({ jsonrpc: '2.0', id: index, method: 'elicitation/create', params: { ...params, mode: 'url' } }),
+    ]),
+  )
+}
+
+/** Lets go of an exchange that may not have ended: an unfinished call is cancelled at its server. */
+function release(exchange: SessionExchange): void {
+  exchange.return(undefined as never).catch(() => {})
+}
+
+/** A question that cannot be passed on: the server hears so, and the call fails where its caller could mend it. */
+function refuseQuestion(
+  question: JSONRPCRequest,
+  request: JSONRPCRequest,
+  connection: LegacyConnection,
+): void {
+  connection.session.deliver(
+    errorResponse(question.id, { code: METHOD_NOT_FOUND, message: `The client does not support ${question.method}` }),
+  )
+  if (!mayAsk(request.method)) return
+  const missing = missingCapabilities(question.method, question.params, connection.clientCapabilities)
+  throw missingCapabilityError(question.method, missing ?? {})
+}
+
+/** Logs go to callers that asked for them, from their level on (2026-07-28 server/utilities/logging). */
+function isForCaller(notification: JSONRPCNotification, level: string | undefined): boolean {
+  if (notification.method === METHOD_CANCELLED) return false
+  if (notification.method !== METHOD_MESSAGE) return true
+  return level !== undefined && severity(notification.params?.level) >= severity(level)
+}

@@ -1,0 +1,410 @@
+import type { Caller, Context } from '../exchange/context.js'
+import { TransportError, toErrorObject } from '../exchange/errors.js'
+import type { Handler } from '../exchange/exchange.js'
+import { finish } from '../exchange/exchange.js'
+import { Queue } from '../exchange/queue.js'
+import { INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, RpcError } from '../protocol/errors.js'
+import {
+  errorResponse,
+  type JSONObject,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
+  type JSONRPCResponse,
+  type RequestId,
+  type Result,
+  resultResponse,
+} from '../protocol/message.js'
+import {
+  type ClientCapabilities,
+  type Implementation,
+  isObject,
+  META_SERVER_INFO,
+} from '../protocol/meta.js'
+import { mayAsk, METHOD_CANCELLED, METHOD_DISCOVER, METHOD_ELICIT, METHOD_INITIALIZE, METHOD_INITIALIZED } from '../protocol/methods.js'
+import { readResult, resultKey } from '../protocol/raw-json.js'
+import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
+import { translatedCapabilities } from './capabilities.js'
+import { Changes } from './changes.js'
+import { toLegacyError } from './error-codes.js'
+import { noteLoss } from './losses.js'
+import { type Identity, toModernRequest } from './requests.js'
+import { type ShownTools, toLegacyResult } from './results.js'
+import type { Session, SessionExchange } from './session.js'
+import { SUSPENSION } from './suspension.js'
+
+export interface ToSessionOptions {
+  /** How often one call may come back with questions. Default 10. */
+  readonly maxRounds?: number
+  /** How long the client may take to answer a question, in milliseconds. Default 10 minutes. */
+  readonly answerTimeout?: number
+  /** Shown as the server where it does not name itself, which only legacy clients insist on. */
+  readonly serverInfo?: Implementation
+  /**
+   * The log level that a client gets which never sets one. Legacy servers decide that themselves; modern ones
+   * send no logs unless asked. Default `info`.
+   */
+  readonly logLevel?: string
+  /** For a client that never sends `initialize` (sessionless HTTP): the revision it speaks. */
+  readonly version?: LegacyVersion
+}
+
+export interface ServedSession extends Session {
+  /** Set once `initialize` was answered. */
+  readonly protocolVersion: LegacyVersion | undefined
+}
+
+/** Events that wait for a reader; the oldest are dropped first. */
+const MAX_EVENTS = 1000
+
+/** A legacy client, served by a modern handler. */
+export function toSession(handler: Handler, options: ToSessionOptions = {}): ServedSession {
+  return new HandlerSession(handler, options)
+}
+
+interface Question {
+  readonly key: string
+  readonly answer: (response: JSONRPCResponse) => void
+}
+
+class HandlerSession implements ServedSession {
+  protocolVersion: LegacyVersion | undefined
+  #handler: Handler
+  #options: ToSessionOptions
+  #identity: Identity = { clientInfo: undefined, capabilities: {}, logLevel: undefined }
+  #shown: ShownTools = { wrapped: new Set() }
+  #calls = new Map<RequestId, Context>()
+  #questions = new Map<RequestId, Question>()
+  #nextQuestion = 1
+  #events: Queue<JSONRPCNotification> | undefined
+  #changes: Changes | undefined
+  #lists: JSONObject = {}
+  #caller: Caller = { binding: 'internal' }
+  #closed = false
+
+  constructor(handler: Handler, options: ToSessionOptions) {
+    this.#handler = handler
+    this.#options = options
+    this.protocolVersion = options.version
+  }
+
+  request(request: JSONRPCRequest, context: Context): SessionExchange {
+    if (this.#closed) return failing(new TransportError('ERR_CLOSED', 'The session has ended'))
+    switch (request.method) {
+      case METHOD_INITIALIZE:
+        return this.#initialize(request, context)
+      case 'ping':
+        return answering(resultResponse(request.id, {}))
+      case 'logging/setLevel':
+        return this.#setLevel(request)
+      case 'resources/subscribe':
+      case 'resources/unsubscribe':
+        return this.#subscribe(request)
+      default:
+        return this.#forward(request, context)
+    }
+  }
+
+  deliver(message: JSONRPCResponse | JSONRPCNotification): void {
+    if (!('method' in message)) {
+      const question = message.id == null ? undefined : this.#questions.get(message.id)
+      if (question === undefined || message.id == null) return
+      this.#questions.delete(message.id)
+      question.answer(message)
+      return
+    }
+    if (message.method === METHOD_CANCELLED) {
+      const id = message.params?.requestId
+      if (typeof id === 'string' || typeof id === 'number') this.#calls.get(id)?.cancel('cancelled')
+    } else if (message.method === METHOD_INITIALIZED) {
+      if (this.#events !== undefined) this.#changes?.start()
+    } else if (message.method === 'notifications/roots/list_changed') {
+      noteLoss('roots-list-changed', message.method)
+    }
+  }
+
+  async *events(signal: AbortSignal): AsyncGenerator<JSONRPCNotification, void, void> {
+    this.#events ??= new Queue()
+    const queue = this.#events
+    this.#changes?.start()
+    const stop = () => {
+      if (this.#events !== queue) return
+      this.#events = undefined
+      queue.close()
+    }
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      for (;;) {
+        const step = await queue.next()
+        if (step.done) return
+        yield step.value
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    for (const context of [...this.#calls.values()]) context.cancel('hangup')
+    this.#changes?.close()
+    this.#events?.close()
+  }
+
+  async *#initialize(request: JSONRPCRequest, context: Context): SessionExchange {
+    const { protocolVersion, capabilities, clientInfo } = request.params ?? {}
+    if (typeof protocolVersion !== 'string') {
+      throw new RpcError(INVALID_PARAMS, 'initialize: params.protocolVersion must be a string')
+    }
+    const version = isLegacyVersion(protocolVersion) ? protocolVersion : LATEST_LEGACY
+    const identity: Identity = {
+      clientInfo: isObject(clientInfo) ? (clientInfo as Implementation) : undefined,
+      capabilities: translatedCapabilities(isObject(capabilities) ? capabilities : {}) as ClientCapabilities,
+      logLevel: undefined,
+    }
+    const ask = toModernRequest({ jsonrpc: '2.0', id: request.id, method: METHOD_DISCOVER }, identity)
+    const response = await finish(this.#handler(ask, context))
+    if ('error' in response) return errorResponse(request.id, toLegacyError(response.error))
+    const discovered = readResult(response.result)
+    const serverCapabilities = isObject(discovered.capabilities) ? discovered.capabilities : {}
+    this.#identity = {
+      ...identity,
+      logLevel: serverCapabilities.logging === undefined ? undefined : (this.#options.logLevel ?? 'info'),
+    }
+    this.#caller = context.caller
+    this.#lists = announcedLists(serverCapabilities)
+    this.protocolVersion = version
+    this.#changes?.close()
+    this.#changes = this.#makeChanges()
+    return resultResponse(request.id, this.#initializeResult(discovered, serverCapabilities, version))
+  }
+
+  #initializeResult(discovered: Result, capabilities: JSONObject, version: LegacyVersion): Result {
+    const {
+      supportedVersions: _versions,
+      resultType: _type,
+      ttlMs: _ttl,
+      cacheScope: _scope,
+      _meta,
+      ...rest
+    } = discovered as Record<string, unknown>
+    const { [META_SERVER_INFO]: info, ...meta } = isObject(_meta) ? _meta : {}
+    return {
+      ...rest,
+      protocolVersion: version,
+      capabilities: translatedCapabilities(capabilities),
+      serverInfo: isObject(info) ? info : (this.#options.serverInfo ?? { name: 'unknown', version: '0' }),
+      ...(Object.keys(meta).length > 0 ? { _meta: meta } : {}),
+    }
+  }
+
+  async *#setLevel(request: JSONRPCRequest): SessionExchange {
+    const level = request.params?.level
+    if (typeof level !== 'string') throw new RpcError(INVALID_PARAMS, 'logging/setLevel: params.level must be a string')
+    this.#identity = { ...this.#identity, logLevel: level }
+    return resultResponse(request.id, {})
+  }
+
+  async *#subscribe(request: JSONRPCRequest): SessionExchange {
+    const uri = request.params?.uri
+    if (typeof uri !== 'string') throw new RpcError(INVALID_PARAMS, `${request.method}: params.uri must be a string`)
+    if (this.#changes === undefined) throw new RpcError(INVALID_REQUEST, `${request.method} before initialize`)
+    if (request.method === 'resources/subscribe') await this.#changes.subscribe(uri)
+    else await this.#changes.unsubscribe(uri)
+    return resultResponse(request.id, {})
+  }
+
+  /** Everything else: asked at the modern server, and asked again with the answers to its questions. */
+  async *#forward(request: JSONRPCRequest, context: Context): SessionExchange {
+    const version = this.protocolVersion ?? LATEST_LEGACY
+    let modern = toModernRequest(request, this.#identity)
+    this.#calls.set(request.id, context)
+    try {
+      for (let round = 0; ; round++) {
+        const exchange = this.#handler(modern, context)
+        let response: JSONRPCResponse
+        let finished = false
+        try {
+          for (;;) {
+            const step = await exchange.next()
+            if (step.done) {
+              finished = true
+              response = step.value
+              break
+            }
+            yield step.value
+          }
+        } finally {
+          if (!finished) exchange.return(undefined as never).catch(() => {})
+        }
+        if ('error' in response) return errorResponse(request.id, toLegacyError(response.error))
+        const { result } = response
+        const type = resultKey(result, 'resultType')
+        if (type === undefined || type === 'complete') {
+          ;(response as { result: unknown }).result = toLegacyResult(
+            request.method,
+            request.params,
+            result,
+            version,
+            this.#shown,
+          )
+          return response
+        }
+        if (type !== 'input_required' || !mayAsk(request.method)) {
+          throw new RpcError(INTERNAL_ERROR, `The server answered ${request.method} with an unknown result type: ${String(type)}`)
+        }
+        if (round >= (this.#options.maxRounds ?? 10)) {
+          context.get(SUSPENSION)?.abandon()
+          throw new RpcError(INTERNAL_ERROR, `The server asked more than ${this.#options.maxRounds ?? 10} times`)
+        }
+        const asked = readResult(result)
+        const answers = yield* this.#ask(asked.inputRequests, context)
+        modern = toModernRequest(retryOf(request, answers, asked.requestState), this.#identity)
+      }
+    } catch (error) {
+      if (error instanceof RpcError) return errorResponse(request.id, toLegacyError(error.toErrorObject()))
+      if (error instanceof TransportError && error.code !== 'ERR_CANCELLED') {
+        return errorResponse(request.id, toLegacyError(toErrorObject(error)))
+      }
+      throw error
+    } finally {
+      if (this.#calls.get(request.id) === context) this.#calls.delete(request.id)
+    }
+  }
+
+  /** Puts the questions to the client, all at once, and waits for the answers. */
+  async *#ask(
+    inputRequests: unknown,
+    context: Context,
+  ): AsyncGenerator<JSONRPCRequest, Record<string, unknown> | undefined, void> {
+    if (!isObject(inputRequests)) return undefined
+    const asked: RequestId[] = []
+    const waits: Promise<JSONRPCResponse>[] = []
+    const keys: string[] = []
+    for (const [key, input] of Object.entries(inputRequests)) {
+      if (!isObject(input) || typeof input.method !== 'string') continue
+      const id = this.#questionId(key)
+      keys.push(key)
+      asked.push(id)
+      waits.push(new Promise(answer => this.#questions.set(id, { key, answer })))
+      yield questionOf(id, input)
+    }
+    try {
+      const responses = await withinLimits(Promise.all(waits), context, this.#options.answerTimeout ?? 10 * 60_000)
+      const answers: Record<string, unknown> = {}
+      responses.forEach((response, index) => {
+        const key = keys[index] as string
+        const answer = this.#answerOf(response, key, inputRequests[key], context)
+        if (answer !== undefined) answers[key] = answer
+      })
+      return answers
+    } catch (error) {
+      context.get(SUSPENSION)?.abandon()
+      throw error
+    } finally {
+      for (const id of asked) this.#questions.delete(id)
+    }
+  }
+
+  #answerOf(response: JSONRPCResponse, key: string, input: unknown, context: Context): unknown {
+    if ('result' in response) return readResult(response.result)
+    const suspension = context.get(SUSPENSION)
+    if (suspension !== undefined) {
+      suspension.reject(key, response.error)
+      return undefined
+    }
+    // The modern era has no word for a refused question but for an elicitation's (ERAS rows 31, 32).
+    if (isObject(input) && input.method === METHOD_ELICIT) return { action: response.error.code === -1 ? 'decline' : 'cancel' }
+    noteLoss('sampling-rejected', response.error.message)
+    throw new RpcError(INTERNAL_ERROR, `The client refused ${isObject(input) ? String(input.method) : key}: ${response.error.message}`)
+  }
+
+  /** The key itself where it is free, so that a name that the server chose survives the hop. */
+  #questionId(key: string): RequestId {
+    if (!this.#questions.has(key)) return key
+    let id = `${key}-${this.#nextQuestion++}`
+    while (this.#questions.has(id)) id = `${key}-${this.#nextQuestion++}`
+    return id
+  }
+
+  #makeChanges(): Changes {
+    return new Changes(this.#lists, {
+      handler: this.#handler,
+      caller: this.#caller,
+      describe: request => toModernRequest(request, this.#identity),
+      onChange: change => {
+        const queue = this.#events
+        if (queue === undefined) return
+        if (queue.size < MAX_EVENTS) queue.push(change)
+        else noteLoss('notification-outside-call', change.method)
+      },
+    })
+  }
+}
+
+async function* answering(response: JSONRPCResponse): SessionExchange {
+  return response
+}
+
+// biome-ignore lint/correctness/useYield: it only fails
+async function* failing(error: Error): SessionExchange {
+  throw error
+}
+
+function announcedLists(capabilities: JSONObject): JSONObject {
+  const lists: Record<string, boolean> = {}
+  for (const name of ['tools', 'prompts', 'resources']) {
+    const capability = capabilities[name]
+    if (isObject(capability) && capability.listChanged === true) lists[`${name}ListChanged`] = true
+  }
+  return lists
+}
+
+function retryOf(
+  request: JSONRPCRequest,
+  inputResponses: Record<string, unknown> | undefined,
+  requestState: unknown,
+): JSONRPCRequest {
+  return {
+    ...request,
+    params: {
+      ...request.params,
+      ...(inputResponses === undefined ? {} : { inputResponses }),
+      ...(requestState === undefined ? {} : { requestState }),
+    },
+  }
+}
+
+function questionOf(id: RequestId, input: JSONObject): JSONRPCRequest {
+  const params = isObject(input.params) ? input.params : undefined
+  const method = input.method as string
+  if (params === undefined) return { jsonrpc: '2.0', id, method }
+  // Legacy clients insist on an id for the address that they are asked to visit (2025-11-25 client/elicitation).
+  if (method === METHOD_ELICIT && params.mode === 'url' && params.elicitationId === undefined) {
+    return { jsonrpc: '2.0', id, method, params: { ...params, elicitationId: crypto.randomUUID() } }
+  }
+  return { jsonrpc: '2.0', id, method, params }
+}
+
+/** The answers, unless the call is cancelled or the time is up first. */
+function withinLimits<T>(answers: Promise<T>, context: Context, milliseconds: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const off = context.onCancel(reason => {
+      clearTimeout(timer)
+      reject(new TransportError('ERR_CANCELLED', `The call was cancelled (${reason})`))
+    })
+    const timer = setTimeout(() => {
+      off()
+      reject(
+        new TransportError('ERR_TIMEOUT', `The client did not answer a question within ${milliseconds} ms`, {
+          hop: 'client',
+        }),
+      )
+    }, milliseconds)
+    answers.then(value => {
+      clearTimeout(timer)
+      off()
+      resolve(value)
+    }, reject)
+  })
+}
