@@ -71,7 +71,8 @@ export function missingCapabilities(
     }
     case METHOD_ELICIT: {
       const declared = capabilities.elicitation
-      if (params?.mode === 'url') return declared?.url === undefined ? { elicitation: { url: {} } } : undefined
+      if (params?.mode === 'url')
+        return declared?.url === undefined ? { elicitation: { url: {} } } : undefined
       // An empty object declares the form mode (2026-07-28 client/elicitation, "Capabilities").
       const form = declared !== undefined && (declared.form !== undefined || declared.url === undefined)
       return form ? undefined : { elicitation: { form: {} } }

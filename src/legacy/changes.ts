@@ -1,7 +1,12 @@
-import { Context, type Caller } from '../exchange/context.js'
+import { type Caller, Context } from '../exchange/context.js'
 import type { Handler } from '../exchange/exchange.js'
 import { METHOD_NOT_FOUND, RpcError } from '../protocol/errors.js'
-import { type JSONObject, type JSONRPCNotification, type JSONRPCRequest, notification } from '../protocol/message.js'
+import {
+  type JSONObject,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
+  notification,
+} from '../protocol/message.js'
 import { isObject, META_SUBSCRIPTION_ID } from '../protocol/meta.js'
 import {
   METHOD_ACKNOWLEDGED,
@@ -128,7 +133,12 @@ export class Changes {
       jsonrpc: '2.0',
       id: `listen-${this.#nextId++}`,
       method: METHOD_LISTEN,
-      params: { notifications: { ...this.#lists, ...(this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {}) } },
+      params: {
+        notifications: {
+          ...this.#lists,
+          ...(this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {}),
+        },
+      },
     })
     let heard = false
     try {

@@ -1,4 +1,4 @@
-import { Context, type Caller } from '../exchange/context.js'
+import { type Caller, Context } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { Queue } from '../exchange/queue.js'
@@ -73,7 +73,11 @@ export class LegacyConnection {
   #nextId = 1
 
   /** Sends `initialize` and `notifications/initialized`. Throws where the server refuses. */
-  static async open(session: Session, options: ConnectionOptions, context: Context): Promise<LegacyConnection> {
+  static async open(
+    session: Session,
+    options: ConnectionOptions,
+    context: Context,
+  ): Promise<LegacyConnection> {
     const response = await lastStep(session, initializeRequest(options), context)
     if ('error' in response) {
       throw new TransportError('ERR_HANDSHAKE', `The server refused initialize: ${response.error.message}`, {
@@ -191,7 +195,9 @@ export class LegacyConnection {
     for (const listener of this.#listeners) {
       if (updated ? !listener.uris.has(uri as string) : !listener.methods.has(change.method)) continue
       if (listener.queue.size >= MAX_CHANGES) {
-        listener.queue.fail(new TransportError('ERR_BUSY', `${MAX_CHANGES} changes wait unread; listen again`))
+        listener.queue.fail(
+          new TransportError('ERR_BUSY', `${MAX_CHANGES} changes wait unread; listen again`),
+        )
         continue
       }
       const _meta = { ...change.params?._meta, [META_SUBSCRIPTION_ID]: listener.id }
@@ -274,7 +280,11 @@ function ended(id: RequestId): JSONRPCResponse {
   return resultResponse(id, { resultType: 'complete', _meta: { [META_SUBSCRIPTION_ID]: id } })
 }
 
-async function lastStep(session: Session, request: JSONRPCRequest, context: Context): Promise<JSONRPCResponse> {
+async function lastStep(
+  session: Session,
+  request: JSONRPCRequest,
+  context: Context,
+): Promise<JSONRPCResponse> {
   const exchange = session.request(request, context)
   for (;;) {
     const step = await exchange.next()

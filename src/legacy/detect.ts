@@ -17,7 +17,10 @@ export type ProbeOutcome =
 
 export type Verdict =
   | { readonly era: 'modern' }
-  | { readonly era: 'legacy'; /** The probe ended the server: it must be started again. */ readonly reopen: boolean }
+  | {
+      readonly era: 'legacy' /** The probe ended the server: it must be started again. */
+      readonly reopen: boolean
+    }
   /** Modern, but of no revision that we speak. */
   | { readonly era: 'unsupported'; readonly supported: readonly string[] }
 

@@ -25,7 +25,8 @@ export function toModernError(error: JSONRPCErrorObject, request: JSONRPCRequest
   }
   // 2026-07-28 basic/index, "Error Codes": the specification alone defines this range, and a legacy server
   // cannot have meant it.
-  if (isReserved(error.code) || error.code === URL_ELICITATION_REQUIRED) return { ...error, code: INTERNAL_ERROR }
+  if (isReserved(error.code) || error.code === URL_ELICITATION_REQUIRED)
+    return { ...error, code: INTERNAL_ERROR }
   return error
 }
 

@@ -9,14 +9,20 @@ import {
   type JSONRPCResponse,
   resultResponse,
 } from '../protocol/message.js'
-import { clientCapabilitiesOf, clientInfoOf, isObject, logLevelOf, META_SERVER_INFO } from '../protocol/meta.js'
+import {
+  clientCapabilitiesOf,
+  clientInfoOf,
+  isObject,
+  logLevelOf,
+  META_SERVER_INFO,
+} from '../protocol/meta.js'
 import {
   isRemovedInModern,
-  mayAsk,
   METHOD_CANCELLED,
   METHOD_DISCOVER,
   METHOD_LISTEN,
   METHOD_MESSAGE,
+  mayAsk,
 } from '../protocol/methods.js'
 import { MODERN_VERSIONS } from '../protocol/versions.js'
 import { canBeAsked, missingCapabilities, translatedCapabilities } from './capabilities.js'
@@ -63,7 +69,10 @@ export interface LegacyHandler {
 }
 
 /** A legacy server as a modern Handler: its questions become `input_required`, its handshake `server/discover`. */
-export function fromSession(source: ConnectionSource | Session, options: FromSessionOptions = {}): LegacyHandler {
+export function fromSession(
+  source: ConnectionSource | Session,
+  options: FromSessionOptions = {},
+): LegacyHandler {
   const connections = 'acquire' in source ? source : soleConnection(source)
   const suspended = new SuspendedCalls({
     sealer: options.sealer ?? createSealer(),
@@ -281,10 +290,17 @@ function urlElicitations(data: unknown): JSONObject | undefined {
   const elicitations = isObject(data) ? data.elicitations : undefined
   if (!Array.isArray(elicitations) || elicitations.length === 0) return undefined
   return Object.fromEntries(
-    elicitations.filter(isObject).map((params, index) => [
-      `url_${index + 1}`,
-      toInputRequest({ jsonrpc: '2.0', id: index, method: 'elicitation/create', params: { ...params, mode: 'url' } }),
-    ]),
+    elicitations
+      .filter(isObject)
+      .map((params, index) => [
+        `url_${index + 1}`,
+        toInputRequest({
+          jsonrpc: '2.0',
+          id: index,
+          method: 'elicitation/create',
+          params: { ...params, mode: 'url' },
+        }),
+      ]),
   )
 }
 
@@ -300,7 +316,10 @@ function refuseQuestion(
   connection: LegacyConnection,
 ): void {
   connection.session.deliver(
-    errorResponse(question.id, { code: METHOD_NOT_FOUND, message: `The client does not support ${question.method}` }),
+    errorResponse(question.id, {
+      code: METHOD_NOT_FOUND,
+      message: `The client does not support ${question.method}`,
+    }),
   )
   if (!mayAsk(request.method)) return
   const missing = missingCapabilities(question.method, question.params, connection.clientCapabilities)

@@ -39,7 +39,9 @@ export function createSealer(secret?: string): Sealer {
     async seal(state) {
       const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES))
       const plain = new TextEncoder().encode(JSON.stringify(state))
-      const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await getKey(), plain))
+      const sealed = new Uint8Array(
+        await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await getKey(), plain),
+      )
       const bytes = new Uint8Array(IV_BYTES + sealed.length)
       bytes.set(iv)
       bytes.set(sealed, IV_BYTES)
@@ -55,7 +57,10 @@ export function createSealer(secret?: string): Sealer {
         )
         return JSON.parse(new TextDecoder().decode(plain)) as CallState
       } catch {
-        throw new RpcError(INVALID_PARAMS, 'requestState is not one that this server made: start the call anew')
+        throw new RpcError(
+          INVALID_PARAMS,
+          'requestState is not one that this server made: start the call anew',
+        )
       }
     },
   }

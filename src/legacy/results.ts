@@ -5,7 +5,7 @@ import { type Implementation, isObject, META_SERVER_INFO } from '../protocol/met
 import { isList, METHOD_CALL_TOOL, METHOD_DISCOVER, METHOD_LIST_TOOLS } from '../protocol/methods.js'
 import { RawJson, readResult, resultKey, withoutResultKeys, withResultKey } from '../protocol/raw-json.js'
 import type { LegacyVersion } from '../protocol/versions.js'
-import { toLegacyContents, toLegacyContent } from './content.js'
+import { toLegacyContent, toLegacyContents } from './content.js'
 import { needsWrapping, wrapOutputSchema, wrapStructuredContent } from './structured-content.js'
 
 /** A legacy server's result, as the modern era wants it: named complete, with its server and cache hints. */
@@ -17,7 +17,8 @@ export function toModernResult(
   if (result instanceof RawJson) {
     let raw = withResultKey(result, 'resultType', 'complete')
     if (isCacheable(method)) raw = withResultKey(withResultKey(raw, 'ttlMs', 0), 'cacheScope', 'private')
-    if (method === METHOD_LIST_TOOLS) raw = withResultKey(raw, 'tools', withoutExecution(readResult(result).tools))
+    if (method === METHOD_LIST_TOOLS)
+      raw = withResultKey(raw, 'tools', withoutExecution(readResult(result).tools))
     if (serverInfo === undefined) return raw
     const meta = resultKey(result, '_meta')
     return withResultKey(raw, '_meta', { ...(isObject(meta) ? meta : {}), [META_SERVER_INFO]: serverInfo })

@@ -158,7 +158,10 @@ export class SuspendedCall {
     const missing = missingCapabilities(question.method, question.params, this.connection.clientCapabilities)
     if (missing !== undefined || this.questions.size >= MAX_QUESTIONS) {
       this.connection.session.deliver(
-        errorResponse(question.id, { code: -32601, message: `The client does not support ${question.method}` }),
+        errorResponse(question.id, {
+          code: -32601,
+          message: `The client does not support ${question.method}`,
+        }),
       )
       throw missingCapabilityError(question.method, missing ?? {})
     }

@@ -46,13 +46,22 @@ export class SuspendedCalls {
     this.#parked.set(id, { call, principal, expires })
     this.#startSweep()
     call.suspend()
-    return this.#options.sealer.seal({ ...(await this.#binding(request, principal)), call: id, round: call.round, expires })
+    return this.#options.sealer.seal({
+      ...(await this.#binding(request, principal)),
+      call: id,
+      round: call.round,
+      expires,
+    })
   }
 
   /** A state that resumes nothing: its retry is the call anew (an error told the client to do so). */
   async reissue(request: JSONRPCRequest, context: Context): Promise<string> {
     const expires = Date.now() + this.#options.parkTimeout
-    return this.#options.sealer.seal({ ...(await this.#binding(request, principalOf(context))), round: 0, expires })
+    return this.#options.sealer.seal({
+      ...(await this.#binding(request, principalOf(context))),
+      round: 0,
+      expires,
+    })
   }
 
   /**
@@ -64,7 +73,8 @@ export class SuspendedCalls {
     const expected = await this.#binding(request, principalOf(context))
     if (state.expires < Date.now()) throw refused('has expired')
     if (state.principal !== expected.principal) throw refused('belongs to another caller')
-    if (state.method !== expected.method || state.target !== expected.target) throw refused('belongs to another request')
+    if (state.method !== expected.method || state.target !== expected.target)
+      throw refused('belongs to another request')
     if (state.digest !== expected.digest) throw refused('belongs to a call with other arguments')
     if (state.call === undefined) return undefined
     const parked = this.#parked.get(state.call)
@@ -123,7 +133,12 @@ export class SuspendedCalls {
   ): Promise<Pick<CallState, 'method' | 'target' | 'digest' | 'principal'>> {
     const name = nameParameter(request.method)
     const target = name === undefined ? '' : String(request.params?.[name])
-    return { method: request.method, target, digest: await digestOf(request.params?.arguments ?? {}), principal }
+    return {
+      method: request.method,
+      target,
+      digest: await digestOf(request.params?.arguments ?? {}),
+      principal,
+    }
   }
 }
 

@@ -14,13 +14,15 @@ import {
   type Result,
   resultResponse,
 } from '../protocol/message.js'
+import { type ClientCapabilities, type Implementation, isObject, META_SERVER_INFO } from '../protocol/meta.js'
 import {
-  type ClientCapabilities,
-  type Implementation,
-  isObject,
-  META_SERVER_INFO,
-} from '../protocol/meta.js'
-import { mayAsk, METHOD_CANCELLED, METHOD_DISCOVER, METHOD_ELICIT, METHOD_INITIALIZE, METHOD_INITIALIZED } from '../protocol/methods.js'
+  METHOD_CANCELLED,
+  METHOD_DISCOVER,
+  METHOD_ELICIT,
+  METHOD_INITIALIZE,
+  METHOD_INITIALIZED,
+  mayAsk,
+} from '../protocol/methods.js'
 import { readResult, resultKey } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
 import { translatedCapabilities } from './capabilities.js'
@@ -200,15 +202,18 @@ class HandlerSession implements ServedSession {
 
   async *#setLevel(request: JSONRPCRequest): SessionExchange {
     const level = request.params?.level
-    if (typeof level !== 'string') throw new RpcError(INVALID_PARAMS, 'logging/setLevel: params.level must be a string')
+    if (typeof level !== 'string')
+      throw new RpcError(INVALID_PARAMS, 'logging/setLevel: params.level must be a string')
     this.#identity = { ...this.#identity, logLevel: level }
     return resultResponse(request.id, {})
   }
 
   async *#subscribe(request: JSONRPCRequest): SessionExchange {
     const uri = request.params?.uri
-    if (typeof uri !== 'string') throw new RpcError(INVALID_PARAMS, `${request.method}: params.uri must be a string`)
-    if (this.#changes === undefined) throw new RpcError(INVALID_REQUEST, `${request.method} before initialize`)
+    if (typeof uri !== 'string')
+      throw new RpcError(INVALID_PARAMS, `${request.method}: params.uri must be a string`)
+    if (this.#changes === undefined)
+      throw new RpcError(INVALID_REQUEST, `${request.method} before initialize`)
     if (request.method === 'resources/subscribe') await this.#changes.subscribe(uri)
     else await this.#changes.unsubscribe(uri)
     return resultResponse(request.id, {})
@@ -251,11 +256,17 @@ class HandlerSession implements ServedSession {
           return response
         }
         if (type !== 'input_required' || !mayAsk(request.method)) {
-          throw new RpcError(INTERNAL_ERROR, `The server answered ${request.method} with an unknown result type: ${String(type)}`)
+          throw new RpcError(
+            INTERNAL_ERROR,
+            `The server answered ${request.method} with an unknown result type: ${String(type)}`,
+          )
         }
         if (round >= (this.#options.maxRounds ?? 10)) {
           context.get(SUSPENSION)?.abandon()
-          throw new RpcError(INTERNAL_ERROR, `The server asked more than ${this.#options.maxRounds ?? 10} times`)
+          throw new RpcError(
+            INTERNAL_ERROR,
+            `The server asked more than ${this.#options.maxRounds ?? 10} times`,
+          )
         }
         const asked = readResult(result)
         const answers = yield* this.#ask(asked.inputRequests, context)
@@ -290,7 +301,11 @@ class HandlerSession implements ServedSession {
       yield questionOf(id, input)
     }
     try {
-      const responses = await withinLimits(Promise.all(waits), context, this.#options.answerTimeout ?? 10 * 60_000)
+      const responses = await withinLimits(
+        Promise.all(waits),
+        context,
+        this.#options.answerTimeout ?? 10 * 60_000,
+      )
       const answers: Record<string, unknown> = {}
       responses.forEach((response, index) => {
         const key = keys[index] as string
@@ -314,9 +329,13 @@ class HandlerSession implements ServedSession {
       return undefined
     }
     // The modern era has no word for a refused question but for an elicitation's (ERAS rows 31, 32).
-    if (isObject(input) && input.method === METHOD_ELICIT) return { action: response.error.code === -1 ? 'decline' : 'cancel' }
+    if (isObject(input) && input.method === METHOD_ELICIT)
+      return { action: response.error.code === -1 ? 'decline' : 'cancel' }
     noteLoss('sampling-rejected', response.error.message)
-    throw new RpcError(INTERNAL_ERROR, `The client refused ${isObject(input) ? String(input.method) : key}: ${response.error.message}`)
+    throw new RpcError(
+      INTERNAL_ERROR,
+      `The client refused ${isObject(input) ? String(input.method) : key}: ${response.error.message}`,
+    )
   }
 
   /** The key itself where it is free, so that a name that the server chose survives the hop. */

@@ -1,6 +1,7 @@
 import type { Context } from '../../exchange/context.js'
 import { TransportError } from '../../exchange/errors.js'
-import { errorResponse, resultResponse } from '../../protocol/message.js'
+import { TOO_LARGE } from '../../protocol/errors.js'
+import type { Noise } from '../../protocol/line-codec.js'
 import type {
   JSONRPCMessage,
   JSONRPCNotification,
@@ -10,16 +11,15 @@ import type {
   ProgressToken,
   RequestId,
 } from '../../protocol/message.js'
+import { errorResponse, resultResponse } from '../../protocol/message.js'
 import { isObject, META_SUBSCRIPTION_ID } from '../../protocol/meta.js'
 import {
-  mayAsk,
   METHOD_CANCELLED,
   METHOD_LISTEN,
   METHOD_MESSAGE,
   METHOD_PROGRESS,
+  mayAsk,
 } from '../../protocol/methods.js'
-import type { Noise } from '../../protocol/line-codec.js'
-import { TOO_LARGE } from '../../protocol/errors.js'
 import { Call, type CallHost } from './call.js'
 import type { Channel } from './channel.js'
 
@@ -307,7 +307,8 @@ export class Calls implements CallHost {
     for (const call of [...this.#pending.values()]) {
       if (call.method === METHOD_LISTEN) continue
       const silent = time - call.lastSign >= timeout
-      if (silent || time - call.openedAt >= maxTimeout) this.#timeOut(call, silent ? timeout : maxTimeout, silent)
+      if (silent || time - call.openedAt >= maxTimeout)
+        this.#timeOut(call, silent ? timeout : maxTimeout, silent)
     }
     for (const [call, since] of [...this.#slow]) {
       if (time - since < SLOW_READER_LIMIT) continue

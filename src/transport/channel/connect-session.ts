@@ -1,8 +1,8 @@
 import type { Context } from '../../exchange/context.js'
 import { Queue } from '../../exchange/queue.js'
 import type { Session, SessionExchange } from '../../legacy/session.js'
-import { errorResponse } from '../../protocol/message.js'
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
+import { errorResponse } from '../../protocol/message.js'
 import { Calls, type CallsOptions } from './calls.js'
 import type { Channel } from './channel.js'
 
