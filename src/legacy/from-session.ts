@@ -251,7 +251,6 @@ async function* listen(connections: ConnectionSource, request: JSONRPCRequest, c
   }
 }
 
-// biome-ignore lint/correctness/useYield: an exchange that has nothing to say but its refusal
 async function* removed(request: JSONRPCRequest): Exchange {
   throw new RpcError(METHOD_NOT_FOUND, `${request.method} is not a method of the modern protocol`)
 }
@@ -290,17 +289,15 @@ function urlElicitations(data: unknown): JSONObject | undefined {
   const elicitations = isObject(data) ? data.elicitations : undefined
   if (!Array.isArray(elicitations) || elicitations.length === 0) return undefined
   return Object.fromEntries(
-    elicitations
-      .filter(isObject)
-      .map((params, index) => [
-        `url_${index + 1}`,
-        toInputRequest({
-          jsonrpc: '2.0',
-          id: index,
-          method: 'elicitation/create',
-          params: { ...params, mode: 'url' },
-        }),
-      ]),
+    elicitations.filter(isObject).map((params, index) => [
+      `url_${index + 1}`,
+      toInputRequest({
+        jsonrpc: '2.0',
+        id: index,
+        method: 'elicitation/create',
+        params: { ...params, mode: 'url' },
+      }),
+    ]),
   )
 }
 

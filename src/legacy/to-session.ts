@@ -365,7 +365,6 @@ async function* answering(response: JSONRPCResponse): SessionExchange {
   return response
 }
 
-// biome-ignore lint/correctness/useYield: it only fails
 async function* failing(error: Error): SessionExchange {
   throw error
 }
