@@ -20,6 +20,7 @@ import {
 } from '../protocol/meta.js'
 import {
   METHOD_ACKNOWLEDGED,
+  METHOD_CALL_TOOL,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
   METHOD_PROMPTS_CHANGED,
@@ -31,7 +32,8 @@ import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
 import { translatedCapabilities } from './capabilities.js'
 import { noteLoss } from './losses.js'
-import type { Session } from './session.js'
+import { callPerhapsAsTask, offersToolTasks } from './required-task.js'
+import type { Session, SessionExchange } from './session.js'
 
 export interface InitializeResult extends JSONObject {
   readonly protocolVersion: LegacyVersion
@@ -71,6 +73,7 @@ export class LegacyConnection {
   #level: string | undefined
   #stop = new AbortController()
   #nextId = 1
+  #taskTools: boolean
 
   /** Sends `initialize` and `notifications/initialized`. Throws where the server refuses. */
   static async open(
@@ -99,6 +102,7 @@ export class LegacyConnection {
     this.session = session
     this.server = server
     this.clientCapabilities = clientCapabilities
+    this.#taskTools = offersToolTasks(server.capabilities)
     void this.#pump()
   }
 
@@ -116,6 +120,13 @@ export class LegacyConnection {
     if (this.#level !== undefined && severity(this.#level) <= severity(level)) return
     this.#level = level
     await this.#ask('logging/setLevel', { level })
+  }
+
+  /** Makes a call at the server, as a task where its tool insists on one. */
+  call(request: JSONRPCRequest, context: Context): SessionExchange {
+    if (this.#taskTools && request.method === METHOD_CALL_TOOL)
+      return callPerhapsAsTask(this.session, request, context)
+    return this.session.request(request, context)
   }
 
   /** `subscriptions/listen`, fed by what the server says outside of calls. */

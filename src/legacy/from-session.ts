@@ -129,7 +129,7 @@ async function* plainCall(
     const { connection } = lease
     const level = logLevelOf(request)
     if (level !== undefined) await connection.ensureLevel(level)
-    const exchange = connection.session.request(toLegacyRequest(request), context)
+    const exchange = connection.call(toLegacyRequest(request), context)
     try {
       for (;;) {
         const step = await exchange.next()
@@ -198,7 +198,7 @@ async function beginCall(
     const level = logLevelOf(request)
     if (level !== undefined) await lease.connection.ensureLevel(level)
     const own = new Context(context.caller)
-    const exchange = lease.connection.session.request(toLegacyRequest(request), own)
+    const exchange = lease.connection.call(toLegacyRequest(request), own)
     return new SuspendedCall({
       connection: lease.connection,
       exchange,

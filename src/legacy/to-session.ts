@@ -27,6 +27,7 @@ import { readResult, resultKey } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
 import { translatedCapabilities } from './capabilities.js'
 import { Changes } from './changes.js'
+import { fromLegacyForm, toLegacyForm } from './elicitation.js'
 import { toLegacyError } from './error-codes.js'
 import { noteLoss } from './losses.js'
 import { type Identity, toModernRequest } from './requests.js'
@@ -298,7 +299,7 @@ class HandlerSession implements ServedSession {
       keys.push(key)
       asked.push(id)
       waits.push(new Promise(answer => this.#questions.set(id, { key, answer })))
-      yield questionOf(id, input)
+      yield questionOf(id, input, this.protocolVersion ?? LATEST_LEGACY)
     }
     try {
       const responses = await withinLimits(
@@ -322,7 +323,11 @@ class HandlerSession implements ServedSession {
   }
 
   #answerOf(response: JSONRPCResponse, key: string, input: unknown, context: Context): unknown {
-    if ('result' in response) return readResult(response.result)
+    if ('result' in response) {
+      const answer = readResult(response.result)
+      if (!isObject(input) || input.method !== METHOD_ELICIT) return answer
+      return fromLegacyForm(answer, input.params, this.protocolVersion ?? LATEST_LEGACY)
+    }
     const suspension = context.get(SUSPENSION)
     if (suspension !== undefined) {
       suspension.reject(key, response.error)
@@ -393,7 +398,7 @@ function retryOf(
   }
 }
 
-function questionOf(id: RequestId, input: JSONObject): JSONRPCRequest {
+function questionOf(id: RequestId, input: JSONObject, version: LegacyVersion): JSONRPCRequest {
   const params = isObject(input.params) ? input.params : undefined
   const method = input.method as string
   if (params === undefined) return { jsonrpc: '2.0', id, method }
@@ -401,7 +406,12 @@ function questionOf(id: RequestId, input: JSONObject): JSONRPCRequest {
   if (method === METHOD_ELICIT && params.mode === 'url' && params.elicitationId === undefined) {
     return { jsonrpc: '2.0', id, method, params: { ...params, elicitationId: crypto.randomUUID() } }
   }
-  return { jsonrpc: '2.0', id, method, params }
+  return {
+    jsonrpc: '2.0',
+    id,
+    method,
+    params: method === METHOD_ELICIT ? toLegacyForm(params, version) : params,
+  }
 }
 
 /** The answers, unless the call is cancelled or the time is up first. */

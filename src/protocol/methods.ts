@@ -18,6 +18,7 @@ export const METHOD_ELICIT = 'elicitation/create'
 export const METHOD_SAMPLE = 'sampling/createMessage'
 export const METHOD_LIST_ROOTS = 'roots/list'
 export const METHOD_PING = 'ping'
+export const METHOD_TASK_RESULT = 'tasks/result'
 
 /** Requests whose answer may be a question (2026-07-28 basic/patterns/mrtr, "Supported Requests"). */
 export function mayAsk(method: string): boolean {

@@ -18,6 +18,7 @@ import {
   METHOD_LISTEN,
   METHOD_MESSAGE,
   METHOD_PROGRESS,
+  METHOD_TASK_RESULT,
   mayAsk,
 } from '../../protocol/methods.js'
 import { Call, type CallHost } from './call.js'
@@ -107,7 +108,7 @@ export class Calls implements CallHost {
       if (call.method === METHOD_LISTEN) continue
       count += 1
       any = call
-      if (mayAsk(call.method)) {
+      if (mayAsk(call.method) || call.method === METHOD_TASK_RESULT) {
         askingCount += 1
         asking = call
         if (askingCount > 1) return undefined
