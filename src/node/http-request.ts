@@ -44,15 +44,22 @@ export class NodeHttpRequest implements HttpRequest {
     return this.incoming.socket.remoteAddress
   }
 
+  /** A search costs less than the object with all headers that Node would make, and drops no duplicates. */
   header(name: string): string | undefined {
-    const value = this.incoming.headers[name]
-    return typeof value === 'object' ? value.join(', ') : value
+    const raw = this.incoming.rawHeaders
+    let value: string | undefined
+    for (let index = 0; index < raw.length; index += 2) {
+      const key = raw[index] as string
+      if (key.length !== name.length || (key !== name && key.toLowerCase() !== name)) continue
+      value = value === undefined ? (raw[index + 1] as string) : `${value}, ${raw[index + 1]}`
+    }
+    return value
   }
 
   text(limit: number): Promise<string> {
     const { incoming } = this
     if (incoming.destroyed) return Promise.reject(hangup())
-    const declared = Number(incoming.headers['content-length'] ?? 0)
+    const declared = Number(this.header('content-length') ?? 0)
     if (declared > limit && (this.expectsContinue || declared > limit + DROP_BYTES)) {
       this.unread = true
       return Promise.reject(tooLarge(limit))
