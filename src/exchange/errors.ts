@@ -21,6 +21,7 @@ export type TransportErrorCode =
   | 'ERR_EXITED' // the program ended while the call was open
   | 'ERR_CLOSED' // the connection closed while the call was open
   | 'ERR_CONNECT' // nothing answers at the address
+  | 'ERR_LISTEN' // we could not listen at the address
   | 'ERR_HANDSHAKE' // the peer answered, but not as an MCP server
   | 'ERR_TIMEOUT' // no answer within the limit
   | 'ERR_TOO_LARGE' // a message exceeded a limit
@@ -62,6 +63,7 @@ const RPC_CODES: Record<TransportErrorCode, number> = {
   ERR_EXITED: UPSTREAM_UNAVAILABLE,
   ERR_CLOSED: UPSTREAM_UNAVAILABLE,
   ERR_CONNECT: UPSTREAM_UNAVAILABLE,
+  ERR_LISTEN: INTERNAL_ERROR,
   ERR_HANDSHAKE: UPSTREAM_UNAVAILABLE,
   ERR_TIMEOUT: UPSTREAM_TIMEOUT,
   ERR_TOO_LARGE: TOO_LARGE,

@@ -12,7 +12,7 @@ export interface HttpRequest {
   /** `http` or `https`, as the client sees it. */
   readonly scheme: 'http' | 'https'
   /** The peer's network address, where the platform tells. */
-  readonly address?: string
+  readonly address?: string | undefined
   /** A header's value by its lower-case name; several values are joined with `, `. */
   header(name: string): string | undefined
   /**

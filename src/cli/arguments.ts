@@ -1,0 +1,201 @@
+/** Command lines by declaration: the same table parses the options, checks them, and writes the help. */
+
+export interface OptionSpec<T> {
+  readonly kind: 'value' | 'flag' | 'list'
+  readonly description: string
+  /** What stands for the value in the help: `PORT`. */
+  readonly metavar: string | undefined
+  /** Shown in the help; the text that is parsed where the option is not given. */
+  readonly default: string | undefined
+  /** The heading under which the help lists it. */
+  readonly group: string | undefined
+  /** Throws `TypeError` for what it does not understand. */
+  readonly parse: (text: string) => unknown
+  /** Phantom: carries the type of the parsed value. */
+  readonly type?: T
+}
+
+export type OptionSpecs = Readonly<Record<string, OptionSpec<unknown>>>
+
+export type OptionValues<S extends OptionSpecs> = {
+  readonly [K in keyof S]: S[K] extends OptionSpec<infer T> ? T : never
+}
+
+export interface ParsedArguments<S extends OptionSpecs> {
+  readonly options: OptionValues<S>
+  /** What stands before `--` and is no option. */
+  readonly positionals: readonly string[]
+  /** Everything after `--`; undefined where there is no `--`. */
+  readonly rest: readonly string[] | undefined
+  /** The names of the options that were given, rather than left at their default. */
+  readonly given: ReadonlySet<string>
+}
+
+/** Wrong use of the command line: exit code 2, and a pointer to the help. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+interface ValueSettings {
+  readonly metavar: string
+  readonly group?: string
+}
+
+/** An option with a value. Without a default it may be undefined. */
+export function value<T>(
+  description: string,
+  parse: (text: string) => T,
+  settings: ValueSettings & { readonly default: string },
+): OptionSpec<T>
+export function value<T>(
+  description: string,
+  parse: (text: string) => T,
+  settings: ValueSettings,
+): OptionSpec<T | undefined>
+export function value<T>(
+  description: string,
+  parse: (text: string) => T,
+  settings: ValueSettings & { readonly default?: string },
+): OptionSpec<T | undefined> {
+  const { metavar, group } = settings
+  return { kind: 'value', description, parse, metavar, group, default: settings.default }
+}
+
+/** An option that may be repeated. */
+export function list<T>(
+  description: string,
+  parse: (text: string) => T,
+  { metavar, group }: ValueSettings,
+): OptionSpec<readonly T[]> {
+  return { kind: 'list', description, parse, metavar, group, default: undefined }
+}
+
+/** An option without a value. */
+export function flag(description: string, { group }: { readonly group?: string } = {}): OptionSpec<boolean> {
+  return { kind: 'flag', description, parse: () => true, metavar: undefined, group, default: undefined }
+}
+
+export function text(given: string): string {
+  if (given === '') throw new TypeError('the value is empty')
+  return given
+}
+
+export function oneOf<const T extends string>(...choices: readonly T[]): (given: string) => T {
+  return given => {
+    const choice = choices.find(candidate => candidate === given)
+    if (choice !== undefined) return choice
+    const near = nearest(given, choices)
+    const list = choices.join(', ')
+    throw new TypeError(`${JSON.stringify(given)} is none of ${list}${near === undefined ? '' : `; did you mean ${near}?`}`)
+  }
+}
+
+export function integer(minimum: number, maximum: number): (given: string) => number {
+  return given => {
+    const number = Number(given)
+    if (/^\d+$/.test(given) && number >= minimum && number <= maximum) return number
+    throw new TypeError(`${JSON.stringify(given)} is no whole number from ${minimum} to ${maximum}`)
+  }
+}
+
+/** Throws `UsageError`. Options may be written `--name value` or `--name=value`, before or after positionals. */
+export function parseArguments<const S extends OptionSpecs>(
+  specs: S,
+  argv: readonly string[],
+): ParsedArguments<S> {
+  const values: Record<string, unknown> = {}
+  const positionals: string[] = []
+  const given = new Set<string>()
+  let rest: readonly string[] | undefined
+
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index] as string
+    if (argument === '--') {
+      rest = argv.slice(index + 1)
+      break
+    }
+    if (!argument.startsWith('-') || argument === '-') {
+      positionals.push(argument)
+      continue
+    }
+    const [, name, inline] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? []
+    const spec = name === undefined || !Object.hasOwn(specs, name) ? undefined : specs[name]
+    if (name === undefined || spec === undefined) throw unknownOption(argument, Object.keys(specs))
+    if (spec.kind === 'flag') {
+      if (inline !== undefined) throw new UsageError(`--${name} takes no value`)
+      values[name] = true
+    } else {
+      const text = inline ?? argv[++index]
+      if (text === undefined || (inline === undefined && text === '--')) {
+        throw new UsageError(`--${name} needs a value: --${name} ${spec.metavar}`)
+      }
+      const parsed = parseValue(name, spec, text)
+      if (spec.kind === 'list') values[name] = [...((values[name] as unknown[]) ?? []), parsed]
+      else if (given.has(name)) throw new UsageError(`--${name} is given twice`)
+      else values[name] = parsed
+    }
+    given.add(name)
+  }
+  for (const [name, spec] of Object.entries(specs)) {
+    if (given.has(name)) continue
+    if (spec.kind === 'flag') values[name] = false
+    else if (spec.kind === 'list') values[name] = []
+    else values[name] = spec.default === undefined ? undefined : spec.parse(spec.default)
+  }
+  return { options: values as OptionValues<S>, positionals, rest, given }
+}
+
+/** The candidate that was probably meant, if any is close. */
+export function nearest(given: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(2, Math.floor(given.length / 3)) + 1
+  for (const candidate of candidates) {
+    const distance = candidate.startsWith(given) && given.length >= 2 ? 1 : editDistance(given, candidate)
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+function parseValue(name: string, spec: OptionSpec<unknown>, text: string): unknown {
+  try {
+    return spec.parse(text)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new UsageError(`--${name}: ${error.message}`)
+  }
+}
+
+function unknownOption(argument: string, names: readonly string[]): UsageError {
+  const name = argument.replace(/^-+/, '').replace(/=.*$/s, '')
+  const near = nearest(name, names)
+  return new UsageError(
+    `Unknown option ${argument.replace(/=.*$/s, '')}${near === undefined ? '' : `; did you mean --${near}?`}`,
+  )
+}
+
+/** How many letters must change, be added, removed or swapped with their neighbour. */
+function editDistance(a: string, b: string): number {
+  let before: number[] = []
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      let cost = Math.min(
+        (previous[j] as number) + 1,
+        (row[j - 1] as number) + 1,
+        (previous[j - 1] as number) + (same ? 0 : 1),
+      )
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, (before[j - 2] as number) + 1)
+      }
+      row.push(cost)
+    }
+    before = previous
+    previous = row
+  }
+  return previous[b.length] as number
+}

@@ -1,0 +1,214 @@
+/** The HTTP seam on `node:http`, without web `Request`, `Response` or streams in between. */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { TransportError, toErrorObject } from '../exchange/errors.js'
+import type { HttpHandler, HttpReply } from '../exchange/http.js'
+import { NodeHttpRequest } from './http-request.js'
+import { HttpStream } from './http-stream.js'
+
+export interface ListenHttpOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** Default 0: any free one. */
+  readonly port?: number
+  /** How long a stream may be silent before its `keepAlive` text is written, in milliseconds; 15 seconds by default. */
+  readonly keepAliveInterval?: number
+  /** How long a client may take to send a whole request, in milliseconds; 30 seconds by default. */
+  readonly requestTimeout?: number
+  /** How long a client may leave unread what was written to it, in milliseconds; 60 seconds by default. */
+  readonly stallTimeout?: number
+  /** Told about what a handler or a stream threw; the client gets a 500 or a cut stream. */
+  readonly onError?: (error: unknown) => void
+}
+
+export interface HttpListener {
+  /** Where it listens, without a path: `http://127.0.0.1:3000`. */
+  readonly url: string
+  readonly port: number
+  /** Stops accepting, lets open replies finish for at most `drainTimeout` milliseconds, then cuts them. */
+  close(options?: { readonly drainTimeout?: number }): Promise<void>
+}
+
+/** Above this many bytes that a client has not taken, its connection is watched. */
+const HIGH_WATER = 64 * 1024
+/** Bodies above this length are encoded before their head is written, so that they are measured only once. */
+const ENCODE_ABOVE = 64 * 1024
+
+/** Rejects with `TransportError` ERR_LISTEN where the address cannot be bound. */
+export async function listenHttp(handler: HttpHandler, options: ListenHttpOptions = {}): Promise<HttpListener> {
+  const {
+    host = '127.0.0.1',
+    port = 0,
+    keepAliveInterval = 15_000,
+    requestTimeout = 30_000,
+    stallTimeout = 60_000,
+    onError = () => {},
+  } = options
+  const streams = new Streams(keepAliveInterval)
+  let closing = false
+
+  const write = ({ status, headers, body, keepAlive }: HttpReply, outgoing: ServerResponse) => {
+    if (body === undefined || typeof body === 'string') {
+      writeText(outgoing, status, headers, body)
+    } else if (Symbol.asyncIterator in body) {
+      outgoing.writeHead(status, headers)
+      const onClose = streams.remove
+      const stream = new HttpStream(body, outgoing, { keepAlive, stallTimeout, onError, onClose })
+      streams.add(stream)
+      stream.start()
+      return
+    } else writeBytes(outgoing, status, headers, body)
+    if (outgoing.writableLength > HIGH_WATER) outgoing.setTimeout(stallTimeout)
+  }
+
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) => {
+    const request = new NodeHttpRequest(incoming, outgoing, expectsContinue)
+    const reply = (value: HttpReply) => {
+      // A client that stays connected would hold up our end; one whose body we left unread cannot go on.
+      if (closing || request.unread) outgoing.shouldKeepAlive = false
+      write(value, outgoing)
+    }
+    const fail = (error: unknown) => {
+      onError(error)
+      if (!outgoing.headersSent) reply(failureReply(error))
+      else outgoing.destroy()
+    }
+    try {
+      handler(request).then(reply).catch(fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  const server = createServer(
+    {
+      // Both count until a request has arrived whole; how long its answer takes is the handler's matter.
+      requestTimeout,
+      headersTimeout: Math.min(requestTimeout, 15_000),
+      connectionsCheckingInterval: Math.min(5_000, requestTimeout),
+      // Longer than the usual 60 seconds of reverse proxies, so that it is they who end an idle connection.
+      keepAliveTimeout: 65_000,
+      maxHeaderSize: 32 * 1024,
+      noDelay: true,
+      // Finds clients whose machine is gone.
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+    },
+    (incoming, outgoing) => serve(incoming, outgoing, false),
+  )
+  server.on('checkContinue', (incoming, outgoing) => serve(incoming, outgoing, true))
+  await listen(server, host, port)
+  const bound = (server.address() as AddressInfo).port
+
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    port: bound,
+    async close({ drainTimeout = 5_000 } = {}) {
+      closing = true
+      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      // Connections become idle one by one, and Node closes only those that are at the moment of asking.
+      const sweep = setInterval(() => server.closeIdleConnections(), 20)
+      const cut = setTimeout(() => server.closeAllConnections(), drainTimeout)
+      server.closeIdleConnections()
+      await closed
+      clearInterval(sweep)
+      clearTimeout(cut)
+      streams.stop()
+    },
+  }
+}
+
+function writeText(
+  outgoing: ServerResponse,
+  status: number,
+  headers: HttpReply['headers'],
+  body: string | undefined,
+): void {
+  if (body === undefined) {
+    const length = status === 204 || status === 304 ? undefined : { 'content-length': 0 }
+    outgoing.writeHead(status, { ...headers, ...length }).end()
+    return
+  }
+  const content = body.length > ENCODE_ABOVE ? Buffer.from(body) : body
+  const length = Buffer.byteLength(content)
+  outgoing.writeHead(status, { ...headers, 'content-length': length }).end(content)
+}
+
+function writeBytes(
+  outgoing: ServerResponse,
+  status: number,
+  headers: HttpReply['headers'],
+  body: readonly Uint8Array[],
+): void {
+  let length = 0
+  for (const chunk of body) length += chunk.byteLength
+  outgoing.writeHead(status, { ...headers, 'content-length': length })
+  // Node corks the socket until the end of the turn, so that this is one write.
+  for (const chunk of body) outgoing.write(chunk)
+  outgoing.end()
+}
+
+/** What answers a handler that threw: a bug of ours, whose text the client does not get. */
+function failureReply(error: unknown): HttpReply {
+  return {
+    status: 500,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: null, error: toErrorObject(error) }),
+  }
+}
+
+/** The open streams, kept alive by one timer for all. */
+class Streams {
+  readonly #open = new Set<HttpStream>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(private readonly keepAliveInterval: number) {}
+
+  add(stream: HttpStream): void {
+    this.#open.add(stream)
+    // A stream that fell silent right after a tick is noticed two ticks later, which is within the interval.
+    this.#timer ??= setInterval(() => {
+      for (const open of this.#open) open.tick()
+    }, this.keepAliveInterval / 2).unref()
+  }
+
+  readonly remove = (stream: HttpStream): void => {
+    this.#open.delete(stream)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const knob = error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND' ? '--host' : '--port'
+      const hop = `${host}:${port}`
+      reject(new TransportError('ERR_LISTEN', listenMessage(host, port, error), { hop, knob, cause: error }))
+    })
+    server.listen({ host, port }, () => {
+      server.removeAllListeners('error')
+      // A failure to accept (out of file descriptors) concerns one connection, not the server.
+      server.on('error', () => {})
+      resolve()
+    })
+  })
+}
+
+function listenMessage(host: string, port: number, error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `Port ${port} of ${host} is already in use; choose another with --port (0 takes any free one)`
+    case 'EACCES':
+      return `No permission to listen on port ${port}; choose one above 1023 with --port`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${host} is not an address of this machine; choose another with --host`
+    default:
+      return `Cannot listen on ${host}:${port}: ${error.message}`
+  }
+}
