@@ -248,7 +248,9 @@ export class Calls implements CallHost {
 
   /** A message that could not be taken still answers its caller, where it shows whose it was. */
   #noise(noise: Noise): void {
-    const call = typeof noise.id === 'number' ? this.#pending.get(noise.id) : undefined
+    // With a method, the id is the peer's own: a question that could not be read.
+    const ours = noise.method === undefined && typeof noise.id === 'number'
+    const call = ours ? this.#pending.get(noise.id as number) : undefined
     if (call !== undefined) {
       this.#forget(call)
       call.respond(
