@@ -20,6 +20,12 @@ export type UpstreamEvent =
   | { readonly type: 'failed'; readonly error: Error }
   | { readonly type: 'noise'; readonly noise: Noise }
 
+/** Remembers what eras servers belong to, so that a silent one costs its probe timeout once. */
+export interface EraMemory {
+  get(server: string): Era | undefined
+  set(server: string, era: Era): void
+}
+
 export interface UpstreamOptions extends FromSessionOptions {
   /** The server's era: found out by a probe (`auto`, the default), or pinned. */
   readonly protocol?: 'auto' | Era
@@ -28,6 +34,8 @@ export interface UpstreamOptions extends FromSessionOptions {
    * itself, or everybody.
    */
   readonly isolation?: 'principal' | 'session' | 'shared'
+  /** What outlives this process of the servers' eras. Default: nothing. */
+  readonly eras?: EraMemory
   readonly clientInfo?: Implementation
   /** How long the server may stay silent before it is taken for a legacy one, in milliseconds. Default 3,000. */
   readonly probeTimeout?: number
@@ -152,9 +160,10 @@ class ServerUpstream implements Upstream {
   }
 
   #detect(request: JSONRPCRequest, key: string, legacyKey: string): Promise<Era> {
-    this.#detecting ??= this.#open(undefined, request)
+    this.#detecting ??= this.#openRemembered(request)
       .then(opened => {
         this.#era = opened.era
+        this.#options.eras?.set(this.#target.name, opened.era)
         if (opened.era === 'modern') this.#modern.set(key, opened)
         else this.#pool.adopt(legacyKey, opened)
         return opened.era
@@ -163,6 +172,21 @@ class ServerUpstream implements Upstream {
         this.#detecting = undefined
       })
     return this.#detecting
+  }
+
+  /**
+   * Only a legacy verdict is worth remembering, since a modern server answers the probe at once. Where the
+   * remembered handshake fails, the server has changed: it is asked again.
+   */
+  async #openRemembered(request: JSONRPCRequest): Promise<Opened> {
+    if (this.#options.eras?.get(this.#target.name) !== 'legacy') return this.#open(undefined, request)
+    try {
+      return await this.#open('legacy', request)
+    } catch (error) {
+      if (!(error instanceof TransportError) || error.code === 'ERR_SPAWN') throw error
+      this.#failed = undefined
+      return this.#open(undefined, request)
+    }
   }
 
   #modernConnection(key: string, request: JSONRPCRequest): Promise<ModernConnection> {
