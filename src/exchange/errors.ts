@@ -110,4 +110,3 @@ export function httpStatusOf(code: number): number {
       return 200
   }
 }
-

@@ -1,7 +1,7 @@
 /** A two-way pipe of whole messages: stdio, a socket, HTTP+SSE, or memory. */
 
-import type { JSONRPCMessage } from '../../protocol/message.js'
 import type { Noise } from '../../protocol/line-codec.js'
+import type { JSONRPCMessage } from '../../protocol/message.js'
 
 export interface ChannelListener {
   message(message: JSONRPCMessage): void
