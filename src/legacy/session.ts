@@ -4,11 +4,7 @@
  */
 
 import type { Context } from '../exchange/context.js'
-import type {
-  JSONRPCNotification,
-  JSONRPCRequest,
-  JSONRPCResponse,
-} from '../protocol/message.js'
+import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 
 export type SessionExchange = AsyncGenerator<JSONRPCNotification | JSONRPCRequest, JSONRPCResponse, void>
 

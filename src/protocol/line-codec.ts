@@ -3,6 +3,7 @@
  * Specification: 2026-07-28 basic/transports/stdio.
  */
 
+import { Blocks } from './blocks.js'
 import { INVALID_REQUEST, RpcError, TOO_LARGE } from './errors.js'
 import { type Glimpse, glimpse } from './glimpse.js'
 import { decodeUtf8 } from './json-scan.js'
@@ -41,8 +42,6 @@ const OPEN_BRACE = 0x7b
 const LARGE = 65_536
 /** Bytes kept of each end of a line that is skipped. */
 const EDGE = 4096
-/** Chunks from this size on are kept as they came; smaller ones are gathered, so that 1-byte chunks stay cheap. */
-const OWN_BLOCK = 16_384
 const NOISE_TEXT = 200
 
 export class LineDecoder {
@@ -214,58 +213,6 @@ export class LineDecoder {
 
   #noise(kind: NoiseKind, text: string, byteLength: number, seen: Glimpse): void {
     this.#options.noise({ kind, text: printable(text), byteLength, ...seen })
-  }
-}
-
-/** Bytes in the order they came, gathered so that neither their number nor their joining grows out of hand. */
-class Blocks {
-  length = 0
-  #blocks: Uint8Array[] = []
-  /** Bytes used of the last block, where it is ours to fill; else -1. */
-  #filled = -1
-
-  append(bytes: Uint8Array): void {
-    if (bytes.length === 0) return
-    if (bytes.length >= OWN_BLOCK) {
-      this.#close()
-      this.#blocks.push(bytes)
-    } else {
-      const open = this.#filled < 0 ? undefined : this.#blocks[this.#blocks.length - 1]
-      if (open !== undefined && this.#filled + bytes.length <= open.length) {
-        open.set(bytes, this.#filled)
-        this.#filled += bytes.length
-      } else {
-        this.#close()
-        const block = new Uint8Array(Math.max(bytes.length, Math.min(LARGE, 2 * this.length)))
-        block.set(bytes)
-        this.#blocks.push(block)
-        this.#filled = bytes.length
-      }
-    }
-    this.length += bytes.length
-  }
-
-  /** All of it as one array; afterwards there is nothing. */
-  take(): Uint8Array {
-    this.#close()
-    const blocks = this.#blocks
-    const whole = blocks.length === 1 ? (blocks[0] as Uint8Array) : new Uint8Array(this.length)
-    if (blocks.length !== 1) {
-      let offset = 0
-      for (const block of blocks) {
-        whole.set(block, offset)
-        offset += block.length
-      }
-    }
-    this.#blocks = []
-    this.length = 0
-    return whole
-  }
-
-  #close(): void {
-    const last = this.#blocks.length - 1
-    if (this.#filled >= 0) this.#blocks[last] = (this.#blocks[last] as Uint8Array).subarray(0, this.#filled)
-    this.#filled = -1
   }
 }
 
