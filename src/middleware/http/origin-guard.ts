@@ -1,0 +1,47 @@
+/**
+ * Refuses web pages of foreign origins. Specification: 2026-07-28 basic/transports/streamable-http,
+ * "Security & Endpoint": an `Origin` that is present and not allowed is answered with 403.
+ */
+
+import { errorReply } from '../../exchange/http-reply.js'
+import { INVALID_REQUEST } from '../../protocol/errors.js'
+import type { HttpGuard } from './host-guard.js'
+
+export interface OriginGuardOptions {
+  /** Origins accepted besides the loopback ones: `SCHEME://HOST[:PORT]`, or `*` for all but `null`. */
+  readonly allowOrigins?: readonly string[] | undefined
+}
+
+/** Throws `TypeError` for what is not an origin. */
+export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
+  const origins = new Set<string>()
+  let any = false
+  for (const origin of options.allowOrigins ?? []) {
+    if (origin === '*') any = true
+    else if (ORIGIN.test(origin)) origins.add(origin.toLowerCase())
+    else
+      throw new TypeError(`allowOrigins: "${origin}" is not an origin (expected SCHEME://HOST[:PORT] or *)`)
+  }
+
+  return request => {
+    const origin = request.header('origin')
+    // Only browsers send the header, and only browsers can be tricked.
+    if (origin === undefined) return undefined
+    // `null` stands for sandboxed frames and local files, which anybody can make: it names nobody to trust.
+    if (origin !== 'null') {
+      const normal = origin.trim().toLowerCase()
+      if (any || origins.has(normal) || LOOPBACK_ORIGIN.test(normal)) return undefined
+    }
+    return errorReply(403, {
+      code: INVALID_REQUEST,
+      message:
+        origin === 'null'
+          ? 'Origin "null" is never allowed. Serve the page from an origin, and allow it with --allow-origin ORIGIN'
+          : `Origin "${origin}" is not allowed. If you trust this site, allow it with --allow-origin ${origin}`,
+      data: { option: '--allow-origin' },
+    })
+  }
+}
+
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/i
+const LOOPBACK_ORIGIN = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/

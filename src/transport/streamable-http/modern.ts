@@ -1,0 +1,137 @@
+/**
+ * The modern era on HTTP: each POST stands for itself. Specification: 2026-07-28 basic/transports/streamable-http.
+ */
+
+import { Context } from '../../exchange/context.js'
+import { httpStatusOf, toErrorObject } from '../../exchange/errors.js'
+import type { Handler } from '../../exchange/exchange.js'
+import type { HttpReply, HttpRequest } from '../../exchange/http.js'
+import type { Body } from '../../exchange/http-body.js'
+import { httpCaller } from '../../exchange/http-caller.js'
+import { ACCEPTED, errorReply, refusal } from '../../exchange/http-reply.js'
+import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
+import {
+  errorResponse,
+  isNotification,
+  isRequest,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  type JSONRPCResponse,
+} from '../../protocol/message.js'
+import {
+  METHOD_CALL_TOOL,
+  METHOD_LIST_TOOLS,
+  METHOD_LISTEN,
+  METHOD_TOOLS_CHANGED,
+} from '../../protocol/methods.js'
+import type { Accept } from './accept.js'
+import { type CallStep, CallStream, type CallStreamOptions, ListenStream } from './call-stream.js'
+import type { Patience } from './patience.js'
+import { jsonReply, streamReply } from './reply.js'
+import { refusalOf } from './request.js'
+import type { ToolHeaders } from './tool-headers.js'
+
+export interface ModernServices {
+  readonly handler: Handler
+  readonly inFlight: InFlight
+  readonly patience: Patience
+  readonly toolHeaders: ToolHeaders
+  /** The modern revisions that are served, newest first. */
+  readonly versions: readonly string[]
+}
+
+/** Answers one POST of a modern client. */
+export async function answerModern(
+  services: ModernServices,
+  request: HttpRequest,
+  body: Body,
+  accept: Accept,
+  principal: string | undefined,
+): Promise<HttpReply> {
+  if (Array.isArray(body))
+    return refusal(400, 'The body must be a single message: this revision has no batches')
+  const message = body as JSONRPCMessage
+  if (!isRequest(message)) {
+    // No notification over HTTP means anything in this revision; those of extensions have nowhere to go.
+    return isNotification(message)
+      ? ACCEPTED
+      : refusal(400, 'Clients must not send responses in this revision')
+  }
+  const refused = refusalOf(request, message, services.versions)
+  if (refused !== undefined) return errorReply(refused.status, refused.error, message.id)
+  if (services.inFlight.draining) return drainingReply(message.id)
+
+  const context = new Context(httpCaller('streamable-http', request, principal))
+  request.onHangup(() => context.cancel('hangup'))
+  services.inFlight.begin(context)
+  if (message.method === METHOD_CALL_TOOL) {
+    const check = services.toolHeaders.check(message, request, context)
+    const error = check instanceof Promise ? await check : check
+    if (error !== undefined) {
+      services.inFlight.end(context)
+      return errorReply(400, error, message.id)
+    }
+  }
+  return respond(services, message, context, accept)
+}
+
+async function respond(
+  services: ModernServices,
+  message: JSONRPCRequest,
+  context: Context,
+  accept: Accept,
+): Promise<HttpReply> {
+  const listens = message.method === METHOD_LISTEN
+  const streams = accept.stream || listens
+  const exchange = services.handler(message, context)
+  let pending = exchange.next()
+  try {
+    let step = await (streams ? services.patience.first(pending) : pending)
+    // Who takes no stream gets the response alone: notifications are what may be missed.
+    while (!streams && step !== undefined && !step.done) step = await exchange.next()
+    if (step?.done) {
+      const status = statusOf(step.value)
+      if (accept.json || status !== 200) {
+        services.inFlight.end(context)
+        if (message.method === METHOD_LIST_TOOLS) services.toolHeaders.learn(message, step.value, context)
+        return jsonReply(step.value, status)
+      }
+    }
+    if (step !== undefined) pending = Promise.resolve(step)
+  } catch (error) {
+    services.inFlight.end(context)
+    const failure = errorResponse(message.id, toErrorObject(error))
+    return jsonReply(failure, statusOf(failure))
+  }
+  const options: CallStreamOptions = {
+    first: pending as Promise<CallStep>,
+    onEnd: finished => {
+      services.inFlight.end(context)
+      if (stream instanceof ListenStream) services.inFlight.closed(stream)
+      if (finished) return
+      // Closing the stream is how a client of this era cancels ("Cancellation").
+      context.cancel('hangup')
+      void exchange.return(undefined as never).catch(() => {})
+    },
+    onMessage: listens
+      ? event => event.method === METHOD_TOOLS_CHANGED && services.toolHeaders.forget(message, context)
+      : undefined,
+  }
+  const stream = listens
+    ? new ListenStream(message, exchange, context, options)
+    : new CallStream(message, exchange, options)
+  // Gone already, or before anybody reads the stream: then nobody else would end it.
+  context.onCancel(reason => {
+    if (reason === 'hangup') void stream.return()
+  })
+  if (stream instanceof ListenStream) {
+    // A listen has no end to wait for: as a stream it is ended, as a call it would hold up the drain.
+    services.inFlight.end(context)
+    services.inFlight.open(stream)
+  }
+  return streamReply(stream)
+}
+
+function statusOf(response: JSONRPCResponse): number {
+  return 'error' in response ? httpStatusOf(response.error.code) : 200
+}

@@ -1,0 +1,65 @@
+/**
+ * Tells which replies are slow, with one coarse timer for all of them: a timer per request costs more than a small
+ * request does.
+ */
+export class Patience {
+  readonly #waiting = new Set<Waiter>()
+  readonly #interval: number
+  #tick = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  /** `delayMs`: how long is not slow yet. What is slow is noticed at most a quarter later; Infinity never is. */
+  constructor(delayMs: number) {
+    this.#interval = delayMs / STEPS
+  }
+
+  /** The promise's outcome, or undefined once it is slow. */
+  first<T>(promise: Promise<T>): Promise<T | undefined> {
+    if (this.#interval === Infinity) return promise
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { since: this.#tick, slow: resolve as () => void }
+      this.#waiting.add(waiter)
+      this.#timer ??= setTimeout(this.#onTick, this.#interval)
+      promise.then(
+        value => {
+          this.#waiting.delete(waiter)
+          resolve(value)
+        },
+        error => {
+          this.#waiting.delete(waiter)
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /** Lets go of the timer: from here on nothing is slow. */
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#waiting.clear()
+  }
+
+  readonly #onTick = (): void => {
+    this.#tick++
+    this.#releaseUntil(this.#tick - STEPS)
+    this.#timer = this.#waiting.size > 0 ? setTimeout(this.#onTick, this.#interval) : undefined
+  }
+
+  /** A set keeps the order of arrival, so that the first one who is patient still ends the search. */
+  #releaseUntil(tick: number): void {
+    for (const waiter of this.#waiting) {
+      // Less, not equal: who arrived just before a tick has waited almost nothing for it.
+      if (waiter.since >= tick) return
+      this.#waiting.delete(waiter)
+      waiter.slow()
+    }
+  }
+}
+
+interface Waiter {
+  readonly since: number
+  readonly slow: () => void
+}
+
+const STEPS = 4

@@ -1,0 +1,114 @@
+/** Legacy clients served without sessions: each POST stands for itself, nothing can be asked, nothing resumed. */
+
+import { Context } from '../../exchange/context.js'
+import { toErrorObject } from '../../exchange/errors.js'
+import type { HttpReply, HttpRequest } from '../../exchange/http.js'
+import type { Body } from '../../exchange/http-body.js'
+import { httpCaller } from '../../exchange/http-caller.js'
+import { ACCEPTED, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
+import { drainingReply } from '../../exchange/in-flight.js'
+import { toSession } from '../../legacy/to-session.js'
+import { errorResponse, isRequest, type JSONRPCMessage, type JSONRPCRequest } from '../../protocol/message.js'
+import { METHOD_INITIALIZE } from '../../protocol/methods.js'
+import { isLegacyVersion, type LegacyVersion } from '../../protocol/versions.js'
+import type { Accept } from './accept.js'
+import { Batch, MAX_BATCH } from './batch.js'
+import { type CallStep, CallStream } from './call-stream.js'
+import type { LegacyServices } from './legacy.js'
+import { jsonReply, streamReply } from './reply.js'
+
+/** Answers one POST of a legacy client whose session nobody keeps. */
+export async function answerSessionless(
+  services: LegacyServices,
+  request: HttpRequest,
+  body: Body,
+  accept: Accept,
+  principal: string | undefined,
+): Promise<HttpReply> {
+  const header = request.header('mcp-protocol-version')
+  // 2025-06-18 basic/transports, "Protocol Version Header": an absent one means the revision before it.
+  const version = isLegacyVersion(header) ? header : '2025-03-26'
+  if (Array.isArray(body)) return answerBatch(services, request, body, principal, version)
+  const message = body as JSONRPCMessage
+  // Cancellations name calls of other POSTs, answers name questions that were never asked.
+  if (!isRequest(message)) return ACCEPTED
+  if (services.inFlight.draining) return drainingReply(message.id)
+  return answerCall(services, request, message, accept, principal, version)
+}
+
+async function answerCall(
+  services: LegacyServices,
+  request: HttpRequest,
+  message: JSONRPCRequest,
+  accept: Accept,
+  principal: string | undefined,
+  version: LegacyVersion,
+): Promise<HttpReply> {
+  const { inFlight, patience } = services
+  const context = new Context(httpCaller('streamable-http', request, principal))
+  const served = toSession(services.handler, sessionOptions(services, message, version))
+  inFlight.begin(context)
+  const end = () => {
+    inFlight.end(context)
+    served[Symbol.asyncDispose]().then(undefined, () => {})
+  }
+  const exchange = served.request(message, context)
+  let pending: Promise<CallStep> = exchange.next()
+  try {
+    let step = await (accept.stream ? patience.first(pending) : pending)
+    while (!accept.stream && step !== undefined && !step.done) step = await exchange.next()
+    if (step?.done && accept.json) {
+      end()
+      return jsonReply(step.value)
+    }
+    if (step !== undefined) pending = Promise.resolve(step)
+  } catch (error) {
+    end()
+    return jsonReply(errorResponse(message.id, toErrorObject(error)))
+  }
+  const onEnd = (finished: boolean) => {
+    if (finished) end()
+    // Leaving is not cancelling in this era: the call runs to its end, for nobody.
+    else finishUnattended(exchange).then(end, end)
+  }
+  const stream = new CallStream(message, exchange, { first: pending, onEnd })
+  request.onHangup(() => void stream.return())
+  return streamReply(stream)
+}
+
+async function answerBatch(
+  services: LegacyServices,
+  request: HttpRequest,
+  messages: readonly JSONRPCMessage[],
+  principal: string | undefined,
+  version: LegacyVersion,
+): Promise<HttpReply> {
+  if (version !== '2025-03-26') return refusal(400, `Batches are not part of revision ${version}`)
+  if (messages.length > MAX_BATCH) return refusal(400, `The batch has more than ${MAX_BATCH} messages`)
+  const requests = messages.filter(isRequest)
+  if (requests.some(message => message.method === METHOD_INITIALIZE)) {
+    return refusal(400, 'The initialize request must not be part of a batch')
+  }
+  if (requests.length === 0) return ACCEPTED
+  if (services.inFlight.draining) return drainingReply()
+  const served = toSession(services.handler, { ...services.toSession, version })
+  const calls = requests.map(message => {
+    const context = new Context(httpCaller('streamable-http', request, principal))
+    services.inFlight.begin(context)
+    return { request: message, context, exchange: served.request(message, context) }
+  })
+  const batch = new Batch(calls, call => services.inFlight.end(call.context))
+  const responses = await batch.all()
+  served[Symbol.asyncDispose]().then(undefined, () => {})
+  return { status: 200, headers: JSON_HEADERS, body: JSON.stringify(responses) }
+}
+
+function sessionOptions(services: LegacyServices, message: JSONRPCRequest, version: LegacyVersion) {
+  return message.method === METHOD_INITIALIZE ? services.toSession : { ...services.toSession, version }
+}
+
+async function finishUnattended(
+  exchange: ReturnType<ReturnType<typeof toSession>['request']>,
+): Promise<void> {
+  for (let step = await exchange.next(); !step.done; ) step = await exchange.next()
+}
