@@ -1,0 +1,72 @@
+/**
+ * The cells of the conformance run. A cell is one path from the suite to a fixture server:
+ *
+ *   suite -> anyport's HTTP face -> [middle hop -> second anyport] -> fixture
+ *
+ * The wire of the face is the version that the suite speaks; the era of the fixture is the other end; the hop
+ * between the two anyports has a binding and is pinned to an era. `direct` has no anyport at all: it shows that
+ * the fixture itself is right.
+ */
+import { fileURLToPath } from 'node:url'
+
+const anyport = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url))
+
+export const wires = ['2025-11-25', '2026-07-28']
+const eras = ['legacy', 'modern']
+const pipeHops = ['none', 'stdio-legacy', 'stdio-modern', 'socket-legacy', 'socket-modern']
+const httpHops = ['sse', 'http-legacy', 'http-modern']
+
+const cell = (wire, era, hop) => ({ wire, era, hop, name: `face ${wire} | fixture ${era} | hop ${hop}` })
+const cellsOf = hops => wires.flatMap(wire => eras.flatMap(era => hops.map(hop => cell(wire, era, hop))))
+const sameEra = hop => [cell('2025-11-25', 'legacy', hop), cell('2026-07-28', 'modern', hop)]
+
+/** Named sets of cells, for `--cells`. */
+export const cellSets = {
+  direct: sameEra('direct'),
+  'same-era': sameEra('none'),
+  stdio: cellsOf(pipeHops),
+  http: cellsOf(httpHops),
+  all: cellsOf([...pipeHops, ...httpHops]),
+}
+
+export const directoryOf = ({ wire, era, hop }) => `${wire}_${era}_${hop}`
+
+/**
+ * Starts what the cell consists of, through `start(name, argv)` which resolves with what the process announced:
+ * its URL or its socket. Resolves with the URL for the suite. `socketPath` is free for the cell to use.
+ */
+export async function openCell({ era, hop }, start, socketPath) {
+  const fixture = [process.execPath, `${fixtures}${era}.mjs`]
+  if (hop === 'direct') return await start('fixture', [...fixture, '--http', '0'])
+
+  const [binding, pinned] = hop.split('-')
+  const second = ['--', ...fixture, '--stdio']
+  switch (binding) {
+    case 'none':
+      return await front(start, [], second)
+    case 'stdio':
+      return await front(
+        start,
+        ['--protocol', pinned],
+        ['--', process.execPath, anyport, 'serve', '--stdio', '--quiet', ...second],
+      )
+    case 'socket': {
+      const argv = ['serve', '--socket', socketPath, '--log-format', 'json', ...second]
+      await start('second', [process.execPath, anyport, ...argv])
+      return await front(start, ['--protocol', pinned], [`socket:${socketPath}`])
+    }
+    case 'http':
+      return await front(start, ['--protocol', pinned], [await secondOverHttp(start, second)])
+    case 'sse':
+      return await front(start, [], [(await secondOverHttp(start, second)).replace(/\/mcp$/, '/sse')])
+    default:
+      throw new TypeError(`unknown hop ${JSON.stringify(hop)}`)
+  }
+}
+
+const listening = ['serve', '--port', '0', '--log-format', 'json']
+const front = (start, options, target) =>
+  start('front', [process.execPath, anyport, ...listening, ...options, ...target])
+const secondOverHttp = (start, target) =>
+  start('second', [process.execPath, anyport, ...listening, ...target])
