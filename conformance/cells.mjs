@@ -10,9 +10,8 @@
 import { fileURLToPath } from 'node:url'
 
 const anyport = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
-const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url))
 
-export const wires = ['2025-11-25', '2026-07-28']
+const wires = ['2025-11-25', '2026-07-28']
 const eras = ['legacy', 'modern']
 const pipeHops = ['none', 'stdio-legacy', 'stdio-modern', 'socket-legacy', 'socket-modern']
 const httpHops = ['sse', 'http-legacy', 'http-modern']
@@ -34,10 +33,11 @@ export const directoryOf = ({ wire, era, hop }) => `${wire}_${era}_${hop}`
 
 /**
  * Starts what the cell consists of, through `start(name, argv)` which resolves with what the process announced:
- * its URL or its socket. Resolves with the URL for the suite. `socketPath` is free for the cell to use.
+ * its URL or its socket. `fixtures` are the programs by era, and `socketPath` is free for the cell to use.
+ * Resolves with the URL for the suite.
  */
-export async function openCell({ era, hop }, start, socketPath) {
-  const fixture = [process.execPath, `${fixtures}${era}.mjs`]
+export async function openCell({ era, hop }, { start, fixtures, socketPath }) {
+  const fixture = [process.execPath, fixtures[era]]
   if (hop === 'direct') return await start('fixture', [...fixture, '--http', '0'])
 
   const [binding, pinned] = hop.split('-')

@@ -19,7 +19,7 @@ export function processesOf(logDirectory) {
       const child = spawn(command, argv, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
       own.push(child)
       running.add(child)
-      child.once('close', () => running.delete(child))
+      child.once('exit', () => running.delete(child))
       return await announced(name, child, createWriteStream(`${logDirectory}/${name}.log`))
     },
     stop: async () => {
@@ -39,7 +39,7 @@ function announced(name, child, log) {
     const fail = why => reject(new Error([`${name} ${why}`, ...lastLines].join('\n    ')))
     const timer = setTimeout(() => fail(`did not listen within ${READY_LIMIT / 1000} s`), READY_LIMIT)
     child.once('error', error => fail(`did not start: ${error.message}`))
-    child.once('close', (code, signal) => {
+    child.once('exit', (code, signal) => {
       clearTimeout(timer)
       fail(`ended with ${signal ?? `exit code ${code}`}`)
     })
@@ -69,7 +69,8 @@ function placeIn(line) {
 
 async function stopProcess(child) {
   if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = new Promise(resolve => child.once('close', resolve))
+  // Not 'close': a grandchild may hold the pipe of standard error longer.
+  const ended = new Promise(resolve => child.once('exit', resolve))
   signalGroup(child, 'SIGTERM')
   const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), STOP_LIMIT)
   await ended

@@ -11,6 +11,7 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cellSets, directoryOf, openCell } from './cells.mjs'
+import { bundleFixtures } from './fixtures/bundle.mjs'
 import { killAll, processesOf } from './processes.mjs'
 import { runSuite } from './suite.mjs'
 
@@ -57,6 +58,7 @@ if (options.list) {
   for (const { name } of cells) console.log(name)
   process.exit(0)
 }
+const fixtures = await bundleFixtures(`${results}fixtures`)
 const started = Date.now()
 const outcomes = await withConcurrency(Number(options.concurrency), cells, runCell)
 const whole = outcomes.filter(Boolean).length
@@ -93,7 +95,7 @@ async function runCell(cell) {
   const from = Date.now()
   try {
     const verdicts = await runSuite({
-      url: await openCell(cell, processes.start, socketPath),
+      url: await openCell(cell, { start: processes.start, fixtures, socketPath }),
       wire: cell.wire,
       scenario: options.scenario,
       outputDirectory: directory,
