@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 
 const READY_LIMIT = 20_000
 const STOP_LIMIT = 3_000
-const LINES_KEPT = 8
+const LINES_KEPT = 15
 
 /** Every process that runs now, for an interrupt to end. */
 const running = new Set()
@@ -39,7 +39,7 @@ function announced(name, child, log) {
     const fail = why => reject(new Error([`${name} ${why}`, ...lastLines].join('\n    ')))
     const timer = setTimeout(() => fail(`did not listen within ${READY_LIMIT / 1000} s`), READY_LIMIT)
     child.once('error', error => fail(`did not start: ${error.message}`))
-    child.once('exit', (code, signal) => {
+    child.once('close', (code, signal) => {
       clearTimeout(timer)
       fail(`ended with ${signal ?? `exit code ${code}`}`)
     })
