@@ -180,7 +180,8 @@ describe('LineDecoder', () => {
       { kind: 'not-json', text: '[INFO] ready !' },
     ],
     ['JSON that is no message', '{"level":"info"}', { kind: 'not-a-message', text: '{"level":"info"}' }],
-    ['a number', '42', { kind: 'not-a-message' }],
+    ['a number', '42', { kind: 'not-json' }],
+    ['a banner in brackets', '[INFO] up', { kind: 'not-json', text: '[INFO] up' }],
     ['an empty batch', '[]', { kind: 'not-a-message' }],
     ['an invalid response', '{"jsonrpc":"2.0","id":7,"result":[]}', { kind: 'not-a-message', id: 7 }],
     [
