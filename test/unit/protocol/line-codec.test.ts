@@ -251,6 +251,24 @@ describe('LineDecoder', () => {
     }
   })
 
+  test('an id that the cut between what is kept and what is not goes through is not made up', () => {
+    for (let padding = 4060; padding < 4096; padding++) {
+      const long = `{"x":"${'x'.repeat(padding)}","id":1234567,"result":{"text":"${'x'.repeat(8000)}"}}\n`
+      const { noise } = decode(long, { maxMessage: 5000 })
+      expect(noise).toHaveLength(1)
+      expect([undefined, 1234567]).toContain(noise[0]?.id)
+    }
+  })
+
+  test('the end of a skipped line is kept whole, wherever the bytes were cut', () => {
+    for (let padding = 8150; padding < 8200; padding++) {
+      const { decoder, noise } = collector({ maxMessage: 100 })
+      const long = `{"result":{"text":"${'x'.repeat(padding)}"},"id":1234567,"jsonrpc":"2.0"}\n`
+      for (const byte of encoder.encode(long)) decoder.push(Uint8Array.of(byte))
+      expect(noise).toMatchObject([{ kind: 'too-large', id: 1234567 }])
+    }
+  })
+
   test('a line of just the limit is delivered, one byte more is not', () => {
     const { length } = JSON.stringify(ping)
     expect(decode(line(ping) + line(ping), { maxMessage: length }).messages).toEqual([ping, ping])
