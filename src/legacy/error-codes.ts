@@ -23,6 +23,8 @@ export function toModernError(error: JSONRPCErrorObject, request: JSONRPCRequest
     const uri = data.uri ?? request.params?.uri
     return { ...error, code: INVALID_PARAMS, ...(uri === undefined ? {} : { data: { ...data, uri } }) }
   }
+  // Another anyport behind a legacy hop says what the caller can mend; no legacy server words it so.
+  if (error.code === MISSING_CAPABILITY && isObject(error.data) && isObject(error.data.requiredCapabilities)) return error
   // 2026-07-28 basic/index, "Error Codes": the specification alone defines this range, and a legacy server
   // cannot have meant it.
   if (isReserved(error.code) || error.code === URL_ELICITATION_REQUIRED)
@@ -30,11 +32,13 @@ export function toModernError(error: JSONRPCErrorObject, request: JSONRPCRequest
   return error
 }
 
-/** An error of a modern server, for a legacy client. */
+/**
+ * An error of a modern server, for a legacy client. Header and version errors are about the bridge's own request;
+ * a missing capability is about the client's, and stays what it is.
+ */
 export function toLegacyError(error: JSONRPCErrorObject): JSONRPCErrorObject {
   switch (error.code) {
     case HEADER_MISMATCH:
-    case MISSING_CAPABILITY:
     case UNSUPPORTED_VERSION:
       return { ...error, code: INTERNAL_ERROR }
     case UPSTREAM_TIMEOUT:

@@ -15,6 +15,8 @@ const ID = String.raw`("(?:[^"\\]|\\.)*"|-?\d+)`
 /** The last members of a message, where they are simple. Every quote here is one of JSON's own: none is escaped. */
 const TAIL = new RegExp(String.raw`[,{]\s*"id"\s*:\s*${ID}\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$`)
 
+const lenient = new TextDecoder()
+
 /** Reads id and method from a message's first bytes and, where they are apart, its last. */
 export function glimpse(head: Uint8Array, tail?: Uint8Array): Glimpse {
   const found: { id?: RequestId; method?: string } = {}
@@ -26,7 +28,7 @@ export function glimpse(head: Uint8Array, tail?: Uint8Array): Glimpse {
     if (member.key === 'method' && typeof value === 'string') found.method = value
   }
   if (found.id === undefined) {
-    const match = TAIL.exec(new TextDecoder().decode(tail ?? head.subarray(-4096)))
+    const match = TAIL.exec(lenient.decode(tail ?? head.subarray(-4096)))
     const id = match === null ? undefined : parse(match[1] as string)
     if (isId(id)) found.id = id
   }
@@ -36,9 +38,10 @@ export function glimpse(head: Uint8Array, tail?: Uint8Array): Glimpse {
 function leadingMembers(bytes: Uint8Array): readonly Member[] {
   const members: Member[] = []
   const scanner = new JsonScanner(bytes, MAX_DEPTH)
-  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
+  const start = scanner.space(bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0)
+  if (bytes[start] !== 0x7b) return members
   try {
-    scanner.members(scanner.space(start), 1, members)
+    scanner.members(start, 1, members)
   } catch {
     // The cut, or whatever is wrong with it: what came before counts.
   }

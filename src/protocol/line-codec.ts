@@ -4,12 +4,14 @@
  */
 
 import { Blocks } from './blocks.js'
+import { encodedLength } from './encode.js'
 import { INVALID_REQUEST, RpcError, TOO_LARGE } from './errors.js'
 import { type Glimpse, glimpse } from './glimpse.js'
 import { decodeUtf8 } from './json-scan.js'
 import type { JSONRPCMessage, RequestId } from './message.js'
 import { DEFAULT_MAX_DEPTH, type ParseLimits, parseBody, parseMessage, parseResponseLine } from './parse.js'
 
+/** `not-json` is what cannot be a message from its first character on, and what does not parse. */
 export type NoiseKind = 'not-json' | 'not-a-message' | 'too-large' | 'invalid-utf8' | 'too-deep'
 
 /** A line that is no message that can be delivered. */
@@ -38,11 +40,16 @@ export interface LineDecoderOptions {
 
 const NEWLINE = 0x0a
 const OPEN_BRACE = 0x7b
+const OPEN_BRACKET = 0x5b
 /** Bytes from which a line is scanned as bytes rather than decoded and parsed. */
 const LARGE = 65_536
 /** Bytes kept of each end of a line that is skipped. */
 const EDGE = 4096
 const NOISE_TEXT = 200
+const NOTHING: Glimpse = {}
+
+const encoder = new TextEncoder()
+const lenientDecoder = new TextDecoder()
 
 export class LineDecoder {
   readonly #options: LineDecoderOptions
@@ -200,10 +207,16 @@ export class LineDecoder {
         // Blanks, and a byte order mark, which counts as one.
         const trimmed = line.trim()
         if (trimmed === '') return
+        const first = trimmed.charCodeAt(0)
+        if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
+          // A log line. Some servers write many, and a thrown error for each would cost forty times this.
+          this.#noise('not-json', line, encodedLength(line), NOTHING)
+          return
+        }
         message = parseBody(trimmed, this.#limits)
       }
     } catch (error) {
-      const bytes = new TextEncoder().encode(line)
+      const bytes = encoder.encode(line)
       this.#noise(kindOf(error), line, bytes.length, glimpse(bytes))
       return
     }
@@ -265,7 +278,7 @@ function kindOf(error: unknown): NoiseKind {
 }
 
 function lenient(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes.subarray(0, 4 * NOISE_TEXT))
+  return lenientDecoder.decode(bytes.subarray(0, 4 * NOISE_TEXT))
 }
 
 const ESCAPES = new RegExp(

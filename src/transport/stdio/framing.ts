@@ -17,8 +17,9 @@ export interface LineChannelOptions {
   /** See `LineDecoder`. */
   readonly isUtf8?: (bytes: Uint8Array) => boolean
   /**
-   * Calls back when what was sent in this turn should be written. `node/` gives `setImmediate`, which gathers a whole
-   * turn of the event loop. Default: after a few microtasks, which gathers what follows from one event.
+   * Calls back when what was sent in this turn should be written. `node/` gives `setImmediate`, which gathers what
+   * several sockets cause in one turn of the event loop. Default: after a few microtasks, which gathers what one
+   * event causes.
    */
   readonly schedule?: (flush: () => void) => void
   /**
@@ -182,8 +183,11 @@ class LineChannel implements Channel {
   }
 }
 
-/** As many microtasks as an answer takes from one message to the next through a few awaits. */
-const MICROTASKS = 8
+/**
+ * As many microtasks as it takes from a message through a handler's awaits to the message that it causes. Measured with
+ * 64 calls of one to twelve awaits each: 1 gathers 5 messages per write, 8 gather 19, 16 all 64.
+ */
+const MICROTASKS = 16
 
 function afterMicrotasks(flush: () => void): void {
   let left = MICROTASKS

@@ -1,6 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+<<<<<<< HEAD
 import { type Encoded, encodedLength, encodeLine, encodeMessage } from '../../../src/protocol/encode.js'
+=======
+import {
+  type Encoded,
+  encodedLength,
+  encodeLine,
+  encodeMessage,
+  withoutNewlines,
+} from '../../../src/protocol/encode.js'
+>>>>>>> codecs
 import type { JSONRPCMessage } from '../../../src/protocol/message.js'
 import { RawJson } from '../../../src/protocol/raw-json.js'
 
@@ -12,6 +22,12 @@ function text(encoded: Encoded): string {
     .join('')
 }
 
+<<<<<<< HEAD
+=======
+const points = fc.oneof(fc.nat(0x7f), fc.nat(0x7ff), fc.nat(0xffff), fc.nat(0x10ffff))
+const anyText = fc.array(points, { maxLength: 12 }).map(codes => String.fromCodePoint(...codes))
+
+>>>>>>> codecs
 describe('encodeMessage and encodeLine', () => {
   test('an ordinary message is one string', () => {
     const message: JSONRPCMessage = { jsonrpc: '2.0', method: 'a\nb', params: { x: '\u2028\ud800' } }
@@ -42,10 +58,14 @@ describe('encodeMessage and encodeLine', () => {
         fc.dictionary(fc.string(), fc.jsonValue()),
         fc.constantFrom('', '\n', ' \n\r', '\r\n\t'),
         (result, space) => {
+<<<<<<< HEAD
           const json = JSON.stringify(result, undefined, 2).replaceAll(
             '\n',
             indent === 0 ? '' : `${indent}\n\r`,
           )
+=======
+          const json = JSON.stringify(result, undefined, 2).replaceAll('\n', space)
+>>>>>>> codecs
           const message: JSONRPCMessage = {
             jsonrpc: '2.0',
             id: 1,
@@ -64,6 +84,7 @@ describe('encodeMessage and encodeLine', () => {
 describe('encodedLength', () => {
   test('counts the bytes that will be written', () => {
     fc.assert(
+<<<<<<< HEAD
       fc.property(
         fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array()), { maxLength: 5 }),
         pieces => {
@@ -73,7 +94,41 @@ describe('encodedLength', () => {
           expect(encodedLength(pieces)).toBe(bytes.reduce((sum, length) => sum + length, 0))
         },
       ),
+=======
+      fc.property(fc.array(fc.oneof(anyText, fc.uint8Array()), { maxLength: 5 }), pieces => {
+        const bytes = pieces.map(piece => (typeof piece === 'string' ? encoder.encode(piece) : piece).length)
+        expect(encodedLength(pieces)).toBe(bytes.reduce((sum, length) => sum + length, 0))
+      }),
+>>>>>>> codecs
     )
     expect(encodedLength('a\ud800é世😀\udc00')).toBe(encoder.encode('a\ud800é世😀\udc00').length)
   })
 })
+<<<<<<< HEAD
+=======
+
+describe('withoutNewlines', () => {
+  test('finds a newline wherever it lies in memory, and nothing else', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constantFrom(0x09, 0x0b, 0x0c, 0x0e, 0x20, 0x8a, 0x8d, 0xff), fc.nat(255)), {
+          maxLength: 40,
+        }),
+        fc.nat(3),
+        (values, offset) => {
+          const bytes = new Uint8Array([...Array(offset).fill(0x0a), ...values, 0x0a]).subarray(
+            offset,
+            offset + values.length,
+          )
+          const expected = values.map(value => (value === 0x0a || value === 0x0d ? 0x20 : value))
+          const cleaned = withoutNewlines(bytes)
+          expect([...cleaned]).toEqual(expected)
+          expect(cleaned === bytes).toBe(!values.includes(0x0a) && !values.includes(0x0d))
+          expect([...bytes]).toEqual(values)
+        },
+      ),
+      { numRuns: 1000 },
+    )
+  })
+})
+>>>>>>> codecs

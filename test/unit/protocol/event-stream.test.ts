@@ -209,6 +209,11 @@ describe('EventStreamDecoder', () => {
     }
   })
 
+  test('an event that was skipped counts as seen', () => {
+    const { stream, events, skipped } = decode([`id: 8\ndata: ${'x'.repeat(300)}\n\n`], { maxEvent: 200 })
+    expect([events, skipped.length, stream.lastEventId]).toEqual([[], 1, '8'])
+  })
+
   test('comments without end do not count as an event', () => {
     const { stream, events, skipped } = collector({ maxEvent: 100 })
     for (let count = 0; count < 100; count++) stream.push(': keep-alive\n')

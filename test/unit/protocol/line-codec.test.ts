@@ -180,7 +180,8 @@ describe('LineDecoder', () => {
       { kind: 'not-json', text: '[INFO] ready !' },
     ],
     ['JSON that is no message', '{"level":"info"}', { kind: 'not-a-message', text: '{"level":"info"}' }],
-    ['a number', '42', { kind: 'not-a-message' }],
+    ['a number', '42', { kind: 'not-json' }],
+    ['a banner in brackets', '[INFO] up', { kind: 'not-json', text: '[INFO] up' }],
     ['an empty batch', '[]', { kind: 'not-a-message' }],
     ['an invalid response', '{"jsonrpc":"2.0","id":7,"result":[]}', { kind: 'not-a-message', id: 7 }],
     [
@@ -247,6 +248,24 @@ describe('LineDecoder', () => {
       expect(got).toEqual([ping, ping])
       const byteLength = encoder.encode(long).length
       expect(noise).toEqual([{ kind: 'too-large', byteLength, text: expect.any(String), ...expected }])
+    }
+  })
+
+  test('an id that the cut between what is kept and what is not goes through is not made up', () => {
+    for (let padding = 4060; padding < 4096; padding++) {
+      const long = `{"x":"${'x'.repeat(padding)}","id":1234567,"result":{"text":"${'x'.repeat(8000)}"}}\n`
+      const { noise } = decode(long, { maxMessage: 5000 })
+      expect(noise).toHaveLength(1)
+      expect([undefined, 1234567]).toContain(noise[0]?.id)
+    }
+  })
+
+  test('the end of a skipped line is kept whole, wherever the bytes were cut', () => {
+    for (let padding = 8150; padding < 8200; padding++) {
+      const { decoder, noise } = collector({ maxMessage: 100 })
+      const long = `{"result":{"text":"${'x'.repeat(padding)}"},"id":1234567,"jsonrpc":"2.0"}\n`
+      for (const byte of encoder.encode(long)) decoder.push(Uint8Array.of(byte))
+      expect(noise).toMatchObject([{ kind: 'too-large', id: 1234567 }])
     }
   })
 

@@ -2,10 +2,19 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { INVALID_REQUEST, PARSE_ERROR, RpcError, TOO_LARGE } from '../../../src/protocol/errors.js'
 import type { JSONRPCResultResponse } from '../../../src/protocol/message.js'
-import { idOf, nestsDeeper, parseBody, parseMessage, parseResponseLine } from '../../../src/protocol/parse.js'
+import {
+  idOf,
+  nestsDeeper,
+  type ParseLimits,
+  parseBody,
+  parseMessage,
+  parseResponseLine,
+} from '../../../src/protocol/parse.js'
 import { RawJson } from '../../../src/protocol/raw-json.js'
 
 const encoder = new TextEncoder()
+
+const parseBytes = (text: string, limits?: ParseLimits) => parseResponseLine(encoder.encode(text), limits)
 
 function refusal(run: () => unknown): RpcError {
   try {
@@ -74,7 +83,7 @@ describe('parseMessage', () => {
     ['{"jsonrpc":"2.0","id":1,"error":{"code":1}}', INVALID_REQUEST, /"error.message" .* missing/],
     ['{"jsonrpc":"2.0","id":[],"error":{"code":1,"message":""}}', INVALID_REQUEST, /"id"/],
   ])('refuses %s', (json, code, message) => {
-    for (const parse of [parseMessage, (text: string) => parseResponseLine(encoder.encode(text))]) {
+    for (const parse of [parseMessage, parseBytes]) {
       const error = refusal(() => parse(json))
       expect(error.code).toBe(code)
       expect(error.message).toMatch(message)
@@ -94,24 +103,16 @@ describe('parseMessage', () => {
 })
 
 describe('depth', () => {
-  const nested = (levels: number, open: string, close: string) =>
-    `{"jsonrpc":"2.0","id":1,"result":{"a":${open.repeat(levels - 2)}1${close.repeat(levels - 2)}}}`
-
   test.each([
-    ['[', ']'],
-    ['{"a":', '}'],
-    ['[{"[":[{"}":', '}]}]'],
-  ])('of %s is counted to the level', (open, close) => {
-    const each = (open.match(/[[{](?!")|\{(?=")/g) ?? []).length
-    const levels = 2 + Math.floor(126 / each)
-    const depth = 2 + (levels - 2) * each
-    const json = nested(levels, open, close)
-    for (const parse of [
-      parseMessage,
-      (text: string, limits: { maxDepth: number }) => parseResponseLine(encoder.encode(text), limits),
-    ]) {
-      parse(json, { maxDepth: Math.max(depth, 2) })
-      expect(refusal(() => parse(json, { maxDepth: depth - 1 })).code).toBe(TOO_LARGE)
+    ['[', ']', 1],
+    ['{"a":', '}', 1],
+    ['[{"[":[{"}":', '}]}]', 4],
+  ])('of %s is counted to the level', (open, close, levels) => {
+    const json = `{"jsonrpc":"2.0","id":1,"result":{"a":${open.repeat(50)}1${close.repeat(50)}}}`
+    const maxDepth = 2 + 50 * levels
+    for (const parse of [parseMessage, parseBytes]) {
+      expect(parse(json, { maxDepth })).toMatchObject({ id: 1 })
+      expect(refusal(() => parse(json, { maxDepth: maxDepth - 1 })).code).toBe(TOO_LARGE)
     }
   })
 
