@@ -1,0 +1,65 @@
+/**
+ * Bundles `anyport/fetch` as a serverless platform would, and fails where the bundle needs Node: an import
+ * of a Node module, or a Node global. Prints what it weighs.
+ */
+
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+const NODE_GLOBALS = [
+  'Buffer',
+  'process',
+  'setImmediate',
+  'clearImmediate',
+  'global',
+  'require',
+  '__dirname',
+  '__filename',
+]
+
+/** esbuild replaces a name only where it means the global, so that the mark finds exactly those. */
+const mark = name => `__node_global_${name}`
+const define = Object.fromEntries(
+  NODE_GLOBALS.flatMap(name => [
+    [name, mark(name)],
+    [`globalThis.${name}`, mark(name)],
+  ]),
+)
+
+const complaints = []
+for (const platform of ['neutral', 'browser']) {
+  const { text, errors } = await bundle({ platform, define })
+  complaints.push(...errors.map(error => `${platform}: ${error}`))
+  for (const name of NODE_GLOBALS) if (text.includes(mark(name))) complaints.push(`${platform}: uses ${name}`)
+}
+
+const { text: small } = await bundle({ platform: 'neutral', minify: true })
+for (const complaint of complaints) console.error(`anyport/fetch ${complaint}`)
+if (complaints.length > 0) process.exit(1)
+console.log(
+  `anyport/fetch: ${kibibytes(small.length)} minified, ${kibibytes(gzipSync(small).length)} gzipped, no Node`,
+)
+
+async function bundle(options) {
+  try {
+    const { outputFiles } = await build({
+      entryPoints: ['dist/fetch.js'],
+      bundle: true,
+      write: false,
+      format: 'esm',
+      target: 'es2022',
+      logLevel: 'silent',
+      ...options,
+    })
+    return { text: outputFiles[0].text, errors: [] }
+  } catch (error) {
+    const errors = (error.errors ?? [{ text: String(error) }]).map(
+      ({ text, location }) => `${text}${location ? ` (${location.file}:${location.line})` : ''}`,
+    )
+    return { text: '', errors }
+  }
+}
+
+function kibibytes(bytes) {
+  return `${(bytes / 1024).toFixed(1)} KiB`
+}
