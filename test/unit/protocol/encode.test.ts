@@ -1,8 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-<<<<<<< HEAD
-import { type Encoded, encodedLength, encodeLine, encodeMessage } from '../../../src/protocol/encode.js'
-=======
 import {
   type Encoded,
   encodedLength,
@@ -10,7 +7,6 @@ import {
   encodeMessage,
   withoutNewlines,
 } from '../../../src/protocol/encode.js'
->>>>>>> codecs
 import type { JSONRPCMessage } from '../../../src/protocol/message.js'
 import { RawJson } from '../../../src/protocol/raw-json.js'
 
@@ -22,12 +18,9 @@ function text(encoded: Encoded): string {
     .join('')
 }
 
-<<<<<<< HEAD
-=======
 const points = fc.oneof(fc.nat(0x7f), fc.nat(0x7ff), fc.nat(0xffff), fc.nat(0x10ffff))
 const anyText = fc.array(points, { maxLength: 12 }).map(codes => String.fromCodePoint(...codes))
 
->>>>>>> codecs
 describe('encodeMessage and encodeLine', () => {
   test('an ordinary message is one string', () => {
     const message: JSONRPCMessage = { jsonrpc: '2.0', method: 'a\nb', params: { x: '\u2028\ud800' } }
@@ -58,14 +51,7 @@ describe('encodeMessage and encodeLine', () => {
         fc.dictionary(fc.string(), fc.jsonValue()),
         fc.constantFrom('', '\n', ' \n\r', '\r\n\t'),
         (result, space) => {
-<<<<<<< HEAD
-          const json = JSON.stringify(result, undefined, 2).replaceAll(
-            '\n',
-            indent === 0 ? '' : `${indent}\n\r`,
-          )
-=======
           const json = JSON.stringify(result, undefined, 2).replaceAll('\n', space)
->>>>>>> codecs
           const message: JSONRPCMessage = {
             jsonrpc: '2.0',
             id: 1,
@@ -84,28 +70,14 @@ describe('encodeMessage and encodeLine', () => {
 describe('encodedLength', () => {
   test('counts the bytes that will be written', () => {
     fc.assert(
-<<<<<<< HEAD
-      fc.property(
-        fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array()), { maxLength: 5 }),
-        pieces => {
-          const bytes = pieces.map(
-            piece => (typeof piece === 'string' ? encoder.encode(piece) : piece).length,
-          )
-          expect(encodedLength(pieces)).toBe(bytes.reduce((sum, length) => sum + length, 0))
-        },
-      ),
-=======
       fc.property(fc.array(fc.oneof(anyText, fc.uint8Array()), { maxLength: 5 }), pieces => {
         const bytes = pieces.map(piece => (typeof piece === 'string' ? encoder.encode(piece) : piece).length)
         expect(encodedLength(pieces)).toBe(bytes.reduce((sum, length) => sum + length, 0))
       }),
->>>>>>> codecs
     )
     expect(encodedLength('a\ud800é世😀\udc00')).toBe(encoder.encode('a\ud800é世😀\udc00').length)
   })
 })
-<<<<<<< HEAD
-=======
 
 describe('withoutNewlines', () => {
   test('finds a newline wherever it lies in memory, and nothing else', () => {
@@ -131,4 +103,3 @@ describe('withoutNewlines', () => {
     )
   })
 })
->>>>>>> codecs
