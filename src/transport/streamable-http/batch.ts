@@ -67,6 +67,12 @@ export class Batch {
     return this.#outbox.next() as Promise<IteratorResult<JSONRPCMessage, undefined>>
   }
 
+  /** Lets go of calls that have not ended. */
+  release(): void {
+    this.#outbox.close()
+    for (const call of this.#calls) void call.exchange.return(undefined as never).catch(() => {})
+  }
+
   #start(): void {
     if (this.#started) return
     this.#started = true

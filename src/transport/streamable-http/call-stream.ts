@@ -21,7 +21,7 @@ type StreamStep = IteratorResult<string | Uint8Array, undefined>
 export interface CallStreamOptions {
   /** The step that was asked for already. */
   readonly first: Promise<CallStep>
-  /** The call is over, or nobody listens to it any more. Called once. */
+  /** The exchange has ended (`finished`), or is to be ended because nobody listens to it any more. Called once. */
   readonly onEnd: (finished: boolean) => void
   /** Sees each notification that passes. */
   readonly onMessage?: ((message: JSONRPCNotification | JSONRPCRequest) => void) | undefined
@@ -74,22 +74,22 @@ export class CallStream implements AsyncIterableIterator<string | Uint8Array> {
     return this.#request
   }
 
-  /** Makes this the last message. */
-  protected last(message: JSONRPCResponse): StreamStep {
-    this.#end(true)
+  /** Makes this the last message. `finished`: the exchange has ended by itself. */
+  protected last(message: JSONRPCResponse, finished: boolean): StreamStep {
+    this.#end(finished)
     return this.#yield(eventOf(message))
   }
 
   readonly #onStep = (step: CallStep): StreamStep => {
     if (this.#ended) return DONE
-    if (step.done) return this.last(step.value)
+    if (step.done) return this.last(step.value, true)
     this.#options.onMessage?.(step.value)
     return this.#yield(eventOf(step.value))
   }
 
   readonly #onError = (error: unknown): StreamStep => {
     if (this.#ended) return DONE
-    return this.last(errorResponse(this.#request.id, toErrorObject(error)))
+    return this.last(errorResponse(this.#request.id, toErrorObject(error)), true)
   }
 
   #end(finished: boolean): void {
@@ -151,12 +151,10 @@ export class ListenStream extends CallStream implements Drainable {
   }
 
   #graceful(): StreamStep {
-    const { id } = this.request
-    const step = this.last(
-      resultResponse(id, { resultType: 'complete', _meta: { [META_SUBSCRIPTION_ID]: id } }),
-    )
     this.#context.cancel('shutdown')
-    return step
+    const { id } = this.request
+    const result = { resultType: 'complete', _meta: { [META_SUBSCRIPTION_ID]: id } }
+    return this.last(resultResponse(id, result), false)
   }
 }
 

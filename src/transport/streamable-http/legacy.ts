@@ -26,7 +26,7 @@ import type { Accept } from './accept.js'
 import { Batch, MAX_BATCH } from './batch.js'
 import type { Patience } from './patience.js'
 import { jsonReply, streamReply } from './reply.js'
-import type { SessionStream } from './session-streams.js'
+import type { SessionStream, StreamSource } from './session-streams.js'
 import type { HttpSession, Sessions } from './sessions.js'
 
 export interface LegacyServices {
@@ -192,7 +192,11 @@ async function answerCall(
     session.requests--
     session.touch()
   }
-  const stream = session.streams.open(exchange, { requestId: message.id, first: pending, onEnd: finished })
+  const source: StreamSource = {
+    next: () => exchange.next(),
+    release: () => void exchange.return(undefined as never).catch(() => {}),
+  }
+  const stream = session.streams.open(source, { requestId: message.id, first: pending, onEnd: finished })
   return attach(services, session, request, stream, headers)
 }
 

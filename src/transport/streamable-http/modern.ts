@@ -28,7 +28,7 @@ import type { Accept } from './accept.js'
 import { type CallStep, CallStream, type CallStreamOptions, ListenStream } from './call-stream.js'
 import type { Patience } from './patience.js'
 import { jsonReply, streamReply } from './reply.js'
-import { refusalOf } from './request.js'
+import { refusalOf, versionRefusalOf } from './request.js'
 import type { ToolHeaders } from './tool-headers.js'
 
 export interface ModernServices {
@@ -52,6 +52,8 @@ export async function answerModern(
     return refusal(400, 'The body must be a single message: this revision has no batches')
   const message = body as JSONRPCMessage
   if (!isRequest(message)) {
+    const refused = versionRefusalOf(request, services.versions)
+    if (refused !== undefined) return errorReply(refused.status, refused.error)
     // No notification over HTTP means anything in this revision; those of extensions have nowhere to go.
     return isNotification(message)
       ? ACCEPTED

@@ -11,6 +11,7 @@ import {
   protocolVersionOf,
 } from '../../protocol/meta.js'
 import { isRemovedInModern } from '../../protocol/methods.js'
+import { isLegacyVersion } from '../../protocol/versions.js'
 
 export interface Refusal {
   readonly status: number
@@ -43,6 +44,13 @@ export function refusalOf(
     return { status: 404, error: { code: METHOD_NOT_FOUND, message: text } }
   }
   return undefined
+}
+
+/** Why a request without a body that describes itself is refused: its header names a revision that nobody serves. */
+export function versionRefusalOf(request: HttpRequest, versions: readonly string[]): Refusal | undefined {
+  const header = request.header(HEADER_PROTOCOL_VERSION)
+  if (header === undefined || isLegacyVersion(header) || versions.includes(header)) return undefined
+  return unsupported(header, versions)
 }
 
 function missing(key: string): Refusal {

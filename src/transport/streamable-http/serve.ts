@@ -6,7 +6,7 @@
 import type { Handler } from '../../exchange/exchange.js'
 import type { HttpHandler, HttpReply, HttpRequest } from '../../exchange/http.js'
 import { type Body, BodyRefusal, DEFAULT_MAX_BODY, isJsonType, readBody } from '../../exchange/http-body.js'
-import { methodNotAllowed, refusal } from '../../exchange/http-reply.js'
+import { errorReply, methodNotAllowed, refusal } from '../../exchange/http-reply.js'
 import { InFlight } from '../../exchange/in-flight.js'
 import type { ToSessionOptions } from '../../legacy/to-session.js'
 import { HEADER_PROTOCOL_VERSION } from '../../protocol/headers.js'
@@ -18,6 +18,7 @@ import { humanPage } from './human-page.js'
 import { answerLegacy, endSession, type LegacyServices, openStream } from './legacy.js'
 import { answerModern, type ModernServices } from './modern.js'
 import { Patience } from './patience.js'
+import { versionRefusalOf } from './request.js'
 import { answerSessionless } from './sessionless.js'
 import { Sessions } from './sessions.js'
 import { ToolHeaders } from './tool-headers.js'
@@ -120,10 +121,19 @@ export function streamableHttp(handler: Handler, options: StreamableHttpOptions 
     return answerLegacy(legacy, request, body, accept, principal)
   }
 
+  /** GET and DELETE have a meaning for legacy clients with sessions only. */
+  const refuseLegacyVerb = (request: HttpRequest): HttpReply | undefined => {
+    if (sessionless) return methodNotAllowed('POST')
+    const refused = versionRefusalOf(request, modern.versions)
+    if (refused !== undefined) return errorReply(refused.status, refused.error)
+    return isModernHeader(request) ? methodNotAllowed('POST') : undefined
+  }
+
   const get = (request: HttpRequest): HttpReply => {
     const accept = request.header('accept')
     if (isBrowser(accept)) return humanPage(options.publicUrl ?? urlOf(request))
-    if (sessionless || isModernHeader(request)) return methodNotAllowed('POST')
+    const elsewhere = refuseLegacyVerb(request)
+    if (elsewhere !== undefined) return elsewhere
     if (strict && !acceptOf(accept).stream) {
       return refusal(406, 'The Accept header of a GET request must list text/event-stream')
     }
@@ -138,8 +148,7 @@ export function streamableHttp(handler: Handler, options: StreamableHttpOptions 
         case 'GET':
           return get(request)
         case 'DELETE':
-          if (sessionless || isModernHeader(request)) return methodNotAllowed('POST')
-          return endSession(legacy, request, principalOf(request))
+          return refuseLegacyVerb(request) ?? endSession(legacy, request, principalOf(request))
         default:
           return methodNotAllowed(sessionless ? 'POST' : 'GET, POST, DELETE')
       }

@@ -29,6 +29,8 @@ export interface ReplayLimits {
 /** Where a stream's messages come from: yields messages, and may end with a response. */
 export interface StreamSource {
   next(): Promise<IteratorResult<JSONRPCMessage, JSONRPCResponse | undefined>>
+  /** Releases it where it is not run to its end. */
+  release?(): void
 }
 
 /** `ended`: known, but nothing will follow any more. `unknown`: not an event of this session. */
@@ -62,13 +64,13 @@ export class SessionStreams {
 
   /** Attaches a connection behind an event that the client has seen. */
   resume(eventId: string): Resumed {
-    const [tag, stream, sequence] = eventId.split('.')
+    const [tag, stream, sequence, more] = eventId.split('.')
     const number = parseCounter(stream)
     const after = parseCounter(sequence)
     // The tag is random: the id of another session's event names nothing here.
     if (tag === undefined || tag !== this.#tag || number === undefined || after === undefined)
       return 'unknown'
-    if (number >= this.#opened) return 'unknown'
+    if (number >= this.#opened || more !== undefined) return 'unknown'
     const found = this.#streams.get(number)
     if (found === undefined || !found.hasMore(after)) return 'ended'
     return found.attach(after)
@@ -213,9 +215,10 @@ export class SessionStream {
     else if (wasActive) active.resume(this.#streams.keptAfter(this, this.#delivered))
   }
 
-  /** Ends the stream for its connections, after what they have waiting. */
+  /** Ends the stream for its connections, after what they have waiting, and lets go of its source. */
   close(): void {
     if (this.ended) return
+    this.#source.release?.()
     this.ended = true
     for (const connection of [...this.#connections]) this.#release(connection)
     this.#streams.forget(this)

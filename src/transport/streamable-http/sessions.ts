@@ -138,7 +138,10 @@ export class HttpSession implements Drainable {
     if (this.#standalone === undefined || this.#standalone.ended) {
       this.#events = new AbortController()
       const events = this.served.events(this.#events.signal)
-      const source = { next: () => events.next() as ReturnType<StreamSource['next']> }
+      const source: StreamSource = {
+        next: () => events.next() as ReturnType<StreamSource['next']>,
+        release: () => void events.return().catch(() => {}),
+      }
       this.#standalone = this.streams.open(source, { onEnd: () => this.#inFlight.closed(this) })
       this.#inFlight.open(this)
     }

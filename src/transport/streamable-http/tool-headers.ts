@@ -65,11 +65,15 @@ export class ToolHeaders {
   /** Takes a list that passes by; only one that is whole says which tools have no annotations. */
   learn(list: JSONRPCRequest, response: JSONRPCResponse, context: Context): void {
     if (list.params?.cursor !== undefined || 'error' in response) return
+    const key = keyOf(list, context)
+    // A list may be large, and reading it anew each time would cost more than passing it on.
+    const entry = this.#entries.get(key)
+    if (entry?.known && !this.#isOld(entry)) return
     const { tools, nextCursor } = readResult(response.result)
     if (nextCursor !== undefined || !Array.isArray(tools)) return
     const headers = new Map<string, readonly ParamHeader[]>()
     collect(tools, headers)
-    this.#set(keyOf(list, context), { headers, at: performance.now(), known: true })
+    this.#set(key, { headers, at: performance.now(), known: true })
   }
 
   /** The caller's tools have changed. */
