@@ -5,6 +5,7 @@ import type { RequestId } from '../protocol/message.js'
 import type { Context } from './context.js'
 import type { HttpReply } from './http.js'
 import { errorReply } from './http-reply.js'
+import { Roster } from './roster.js'
 
 /** Something that stays open until one side ends it: a listen, a standalone stream. */
 export interface Drainable {
@@ -13,7 +14,7 @@ export interface Drainable {
 }
 
 export class InFlight {
-  readonly #calls = new Set<Context>()
+  readonly #calls = new Roster<Context>()
   readonly #streams = new Set<Drainable>()
   #draining = false
   #idle: (() => void) | undefined
@@ -66,7 +67,7 @@ export class InFlight {
   close(): void {
     this.#draining = true
     for (const stream of [...this.#streams]) stream.drain()
-    for (const call of [...this.#calls]) call.cancel('shutdown')
+    for (const call of this.#calls.all()) call.cancel('shutdown')
   }
 
   #settle(): void {

@@ -64,6 +64,11 @@ export function toSession(handler: Handler, options: ToSessionOptions = {}): Ser
   return new HandlerSession(handler, options)
 }
 
+/** Emptied at its end, since a map under churn keeps what it held from being collected young (see Roster). */
+interface OpenCall {
+  context: Context | undefined
+}
+
 interface Question {
   readonly key: string
   readonly answer: (response: JSONRPCResponse) => void
@@ -75,7 +80,7 @@ class HandlerSession implements ServedSession {
   #options: ToSessionOptions
   #identity: Identity = { clientInfo: undefined, capabilities: {}, logLevel: undefined }
   #shown: ShownTools = { wrapped: new Set() }
-  #calls = new Map<RequestId, Context>()
+  #calls = new Map<RequestId, OpenCall>()
   #questions = new Map<RequestId, Question>()
   #nextQuestion = 1
   #events: Queue<JSONRPCNotification> | undefined
@@ -117,7 +122,7 @@ class HandlerSession implements ServedSession {
     }
     if (message.method === METHOD_CANCELLED) {
       const id = message.params?.requestId
-      if (typeof id === 'string' || typeof id === 'number') this.#calls.get(id)?.cancel('cancelled')
+      if (typeof id === 'string' || typeof id === 'number') this.#calls.get(id)?.context?.cancel('cancelled')
     } else if (message.method === METHOD_INITIALIZED) {
       if (this.#events !== undefined) this.#changes?.start()
     } else if (message.method === 'notifications/roots/list_changed') {
@@ -149,7 +154,7 @@ class HandlerSession implements ServedSession {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    for (const context of [...this.#calls.values()]) context.cancel('hangup')
+    for (const call of [...this.#calls.values()]) call.context?.cancel('hangup')
     this.#changes?.close()
     this.#events?.close()
   }
@@ -224,7 +229,8 @@ class HandlerSession implements ServedSession {
   async *#forward(request: JSONRPCRequest, context: Context): SessionExchange {
     const version = this.protocolVersion ?? LATEST_LEGACY
     let modern = toModernRequest(request, this.#identity)
-    this.#calls.set(request.id, context)
+    const call: OpenCall = { context }
+    this.#calls.set(request.id, call)
     try {
       for (let round = 0; ; round++) {
         const exchange = this.#handler(modern, context)
@@ -280,7 +286,8 @@ class HandlerSession implements ServedSession {
       }
       throw error
     } finally {
-      if (this.#calls.get(request.id) === context) this.#calls.delete(request.id)
+      call.context = undefined
+      if (this.#calls.get(request.id) === call) this.#calls.delete(request.id)
     }
   }
 

@@ -29,8 +29,8 @@ const LOW_WATER = 256
  * every step. The peer sees an id and a progress token of ours; the caller sees its own again.
  */
 export class Call implements AsyncGenerator<JSONRPCNotification | JSONRPCRequest, JSONRPCResponse, void> {
-  /** Our id at the peer, which is also our progress token there. */
-  readonly upstreamId: number
+  /** Our id at the peer, which is also our progress token there; set when the request is written. */
+  upstreamId = 0
   readonly method: string
   readonly id: RequestId
   readonly token: ProgressToken | undefined
@@ -49,9 +49,8 @@ export class Call implements AsyncGenerator<JSONRPCNotification | JSONRPCRequest
   #resolve: ((step: Step) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
-  constructor(host: CallHost, upstreamId: number, request: JSONRPCRequest, context: Context) {
+  constructor(host: CallHost, request: JSONRPCRequest, context: Context) {
     this.#host = host
-    this.upstreamId = upstreamId
     this.method = request.method
     this.id = request.id
     this.token = progressTokenOf(request)

@@ -22,6 +22,7 @@ import {
   mayAsk,
 } from '../../protocol/methods.js'
 import { Call, type CallHost } from './call.js'
+import { Slots } from './slots.js'
 import type { Channel } from './channel.js'
 
 export interface CallsOptions {
@@ -53,10 +54,9 @@ const SLOW_READER_LIMIT = 30_000
 export class Calls implements CallHost {
   readonly channel: Channel
   #options: CallsOptions
-  #pending = new Map<number, Call>()
+  #pending = new Slots<Call>()
   #waiting: { readonly call: Call; readonly message: JSONRPCRequest }[] = []
   #slow = new Map<Call, number>()
-  #nextId = 1
   #closed: { readonly error: Error | undefined } | undefined
   #sweep: ReturnType<typeof setInterval> | undefined
   #congested = false
@@ -83,7 +83,7 @@ export class Calls implements CallHost {
 
   /** Cold: the request is written when the call is first pulled. */
   call(request: JSONRPCRequest, context: Context): Call {
-    return new Call(this, this.#nextId++, request, context)
+    return new Call(this, request, context)
   }
 
   /** From now on the peer is known to be modern, whose requests break the protocol. */
@@ -104,7 +104,7 @@ export class Calls implements CallHost {
     let any: Call | undefined
     let askingCount = 0
     let count = 0
-    for (const call of this.#pending.values()) {
+    for (const call of this.#pending.all()) {
       if (call.method === METHOD_LISTEN) continue
       count += 1
       any = call
@@ -127,13 +127,13 @@ export class Calls implements CallHost {
         retryable: true,
       })
     }
+    call.upstreamId = this.#pending.add(call)
     const message: JSONRPCRequest = {
       jsonrpc: '2.0',
       id: call.upstreamId,
       method: request.method,
       ...(request.params === undefined ? {} : { params: outgoingParams(request.params, call) }),
     }
-    this.#pending.set(call.upstreamId, call)
     call.openedAt = call.lastSign = now()
     this.#sweep ??= startSweep(this.#options, () => this.#expire())
     if (this.#congested) this.#waiting.push({ call, message })
@@ -273,7 +273,7 @@ export class Calls implements CallHost {
     clearInterval(this.#sweep)
     const unsent = new Set(this.#waiting.map(entry => entry.call))
     this.#waiting = []
-    const calls = [...this.#pending.values()]
+    const calls = this.#pending.all()
     this.#pending.clear()
     this.#slow.clear()
     for (const call of calls) call.fail(this.#lost(unsent.has(call)))
@@ -295,7 +295,7 @@ export class Calls implements CallHost {
   }
 
   #forget(call: Call): boolean {
-    return this.#pending.delete(call.upstreamId)
+    return this.#pending.delete(call.upstreamId, call)
   }
 
   /** One timer for all calls: a timer each would cost more than a small call does. */
@@ -307,7 +307,7 @@ export class Calls implements CallHost {
     }
     const time = now()
     const { timeout = DEFAULT_TIMEOUT, maxTimeout = DEFAULT_MAX_TIMEOUT } = this.#options
-    for (const call of [...this.#pending.values()]) {
+    for (const call of this.#pending.all()) {
       if (call.method === METHOD_LISTEN) continue
       const silent = time - call.lastSign >= timeout
       if (silent || time - call.openedAt >= maxTimeout)

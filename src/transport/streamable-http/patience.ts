@@ -1,9 +1,11 @@
+import { Roster } from '../../exchange/roster.js'
+
 /**
  * Tells which replies are slow, with one coarse timer for all of them: a timer per request costs more than a small
  * request does.
  */
 export class Patience {
-  readonly #waiting = new Set<Waiter>()
+  readonly #waiting = new Roster<Waiter>()
   readonly #interval: number
   #tick = 0
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -46,11 +48,10 @@ export class Patience {
     this.#timer = this.#waiting.size > 0 ? setTimeout(this.#onTick, this.#interval) : undefined
   }
 
-  /** A set keeps the order of arrival, so that the first one who is patient still ends the search. */
   #releaseUntil(tick: number): void {
-    for (const waiter of this.#waiting) {
+    for (const waiter of this.#waiting.all()) {
       // Less, not equal: who arrived just before a tick has waited almost nothing for it.
-      if (waiter.since >= tick) return
+      if (waiter.since >= tick) continue
       this.#waiting.delete(waiter)
       waiter.slow()
     }

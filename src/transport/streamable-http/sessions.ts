@@ -2,6 +2,7 @@
 
 import type { Context } from '../../exchange/context.js'
 import type { Drainable, InFlight } from '../../exchange/in-flight.js'
+import { Roster } from '../../exchange/roster.js'
 import type { ServedSession } from '../../legacy/to-session.js'
 import {
   type Connection,
@@ -85,7 +86,7 @@ export class HttpSession implements Drainable {
   requests = 0
   readonly #inFlight: InFlight
   readonly #limits: ReplayLimits
-  readonly #calls = new Set<Context>()
+  readonly #calls = new Roster<Context>()
   #streams: SessionStreams | undefined
   #standalone: SessionStream | undefined
   #events: AbortController | undefined
@@ -161,7 +162,7 @@ export class HttpSession implements Drainable {
 
   close(): void {
     this.drain()
-    for (const call of [...this.#calls]) {
+    for (const call of this.#calls.all()) {
       call.cancel('abandoned')
       this.finished(call)
     }
