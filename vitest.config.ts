@@ -4,8 +4,14 @@ export default defineConfig({
   test: {
     projects: [
       // Pure and in-process: fast, no build needed.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'] } },
-      // Real servers and real clients against the built package.
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      // Real servers and real clients against the built package, after the others: they need the machine to themselves.
       {
         test: {
           name: 'peers',
@@ -13,6 +19,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

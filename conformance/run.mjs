@@ -3,9 +3,9 @@
  * Runs the official conformance suite through anyport, cell by cell, and says how many of the scored scenarios
  * pass in each. Exits with 1 unless all do. There is no file of expected failures.
  *
- *   npm run conformance -- [--cells direct|same-era|stdio|http|all] [--filter TEXT] [--scenario NAME]
+ *   npm run conformance -- [--cells direct|same-era|stdio|http|all] [--filter TEXT] [--scenario NAME] [--json FILE]
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +23,7 @@ const HELP = `usage: npm run conformance -- [options]
   --concurrency N    cells at the same time (default: 2)
   --timeout MS       time for one scenario (default: 15000)
   --limit SECONDS    time for one cell, after which its remaining scenarios have failed (default: 180)
+  --json FILE        also write how many cells passed whole and how many failed
   --verbose          print the whole messages of failing checks, and the warnings
   --list             print the cells and run none`
 
@@ -37,6 +38,7 @@ const { values: options } = parseArgs({
     concurrency: { type: 'string', default: '2' },
     timeout: { type: 'string', default: '15000' },
     limit: { type: 'string', default: '180' },
+    json: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -65,6 +67,9 @@ const whole = outcomes.filter(Boolean).length
 console.log(
   `${whole}/${cells.length} cells pass whole, in ${seconds(started)}; logs in ${relative('.', results)}`,
 )
+if (options.json !== undefined) {
+  writeFileSync(options.json, `${JSON.stringify({ passed: whole, failed: cells.length - whole })}\n`)
+}
 process.exit(whole === cells.length ? 0 : 1)
 
 function chosenCells() {

@@ -14,7 +14,8 @@ export interface ChildEnvironmentOptions {
   readonly files?: readonly Environment[]
   /** Values given by name; they win over everything else. */
   readonly env?: Environment
-  readonly platform?: NodeJS.Platform
+  /** `process.platform` by default. (Not its type: consumers may have no types of Node.) */
+  readonly platform?: string
 }
 
 /** Inherited everywhere. A name that ends in `*` stands for all that begin so. */
