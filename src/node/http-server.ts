@@ -1,7 +1,7 @@
 /** The HTTP seam on `node:http`, without web `Request`, `Response` or streams in between. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { TransportError, toErrorObject } from '../exchange/errors.js'
 import type { HttpHandler, HttpReply } from '../exchange/http.js'
 import { NodeHttpRequest } from './http-request.js'
@@ -98,6 +98,16 @@ export async function listenHttp(handler: HttpHandler, options: ListenHttpOption
     (incoming, outgoing) => serve(incoming, outgoing, false),
   )
   server.on('checkContinue', (incoming, outgoing) => serve(incoming, outgoing, true))
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  // Node takes a connection that has sent nothing yet for busy; browsers and pools open such in advance.
+  const closeIdle = () => {
+    server.closeIdleConnections()
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+  }
   await listen(server, host, port)
   const bound = (server.address() as AddressInfo).port
 
@@ -108,9 +118,9 @@ export async function listenHttp(handler: HttpHandler, options: ListenHttpOption
       closing = true
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
       // Connections become idle one by one, and Node closes only those that are at the moment of asking.
-      const sweep = setInterval(() => server.closeIdleConnections(), 20)
+      const sweep = setInterval(closeIdle, 20)
       const cut = setTimeout(() => server.closeAllConnections(), drainTimeout)
-      server.closeIdleConnections()
+      closeIdle()
       await closed
       clearInterval(sweep)
       clearTimeout(cut)

@@ -31,7 +31,7 @@ export function spawnError({ name, command, cwd, env, cause }: SpawnFailure): Tr
     if (found === undefined) {
       return /[\\/]/.test(command)
         ? failure(`there is no file ${command}`)
-        : failure(`the command "${command}" was not found in PATH; install it, or give its full path`, '--env')
+        : failure(`the command "${command}" was not found in PATH; install it, or give its full path`)
     }
     if (isFolder(found)) return failure(`${found} is a folder`)
     if (!isExecutable(found)) return failure(`${found} is not executable; try chmod +x, or start it with its interpreter`)

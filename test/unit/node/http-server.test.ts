@@ -410,12 +410,14 @@ describe('the server', () => {
     const idle = await raw(server)
     idle.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
     await until(() => idle.received().endsWith('ok'), 'the answer')
+    // Opened in advance, as browsers and connection pools do.
+    const unused = await raw(server)
     const response = await get(server, '/stream')
     let closed = false
     const closing = server.close({ drainTimeout: 5_000 }).then(() => {
       closed = true
     })
-    await until(idle.ended, 'the end of the idle connection')
+    await until(() => idle.ended() && unused.ended(), 'the end of the idle connections')
     await expect(fetch(server.url)).rejects.toThrow()
     expect(closed).toBe(false)
     queue.push('last')

@@ -1,0 +1,58 @@
+/** What `anyport serve` says once it listens. */
+
+import type { Server } from '../node/serve.js'
+
+export interface Announcement {
+  readonly version: string
+  /** What is served: the command line or address. */
+  readonly serving: string
+  readonly server: Pick<Server, 'url' | 'sseUrl' | 'sockets'>
+  readonly colors: boolean
+}
+
+/** Where each transport listens, and a client configuration to paste. */
+export function announcement({ version, serving, server, colors }: Announcement): string {
+  const paint = (code: string, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text)
+  const rows: (readonly [string, string, string])[] = []
+  if (server.url !== undefined) rows.push(['Streamable HTTP', server.url, 'modern and legacy clients'])
+  if (server.sseUrl !== undefined) rows.push(['HTTP+SSE', server.sseUrl, 'clients of 2024-11-05'])
+  for (const address of server.sockets) {
+    rows.push([address.startsWith('socket:') ? 'Unix socket' : 'TCP', address, 'stdio framing'])
+  }
+  const width = Math.max(...rows.map(([, address]) => address.length))
+  const lines = [
+    '',
+    `${paint('1', 'anyport')} ${version} serves ${paint('1', serving)}`,
+    '',
+    ...rows.map(
+      ([name, address, who]) => `  ${name.padEnd(16)} ${paint('36', address.padEnd(width))}   ${paint('2', who)}`,
+    ),
+  ]
+  if (server.url !== undefined) {
+    const configuration = { mcpServers: { [serverName(serving)]: { type: 'http', url: server.url } } }
+    lines.push(
+      '',
+      'For your client:',
+      '',
+      ...JSON.stringify(configuration, undefined, 2)
+        .split('\n')
+        .map(line => `  ${line}`),
+    )
+  }
+  return `${[...lines, '', paint('2', 'Ctrl+C stops it.'), ''].join('\n')}\n`
+}
+
+/** A short name for the configuration, from what looks most like a server's: `npx -y @scope/server-name` is `name`. */
+export function serverName(serving: string): string {
+  const words = serving.split(/\s+/).filter(word => /[A-Za-z]/.test(word) && !word.startsWith('-') && !word.includes('='))
+  const launchers = /^(npx|npm|pnpm|pnpx|yarn|bunx?|deno|node|uvx?|uv|python[\d.]*|pipx|docker|run|exec|dlx|tsx|sh|env)$/
+  const candidate =
+    words.map(word => word.replace(/\\/g, '/').replace(/\/+$/, '').split('/').at(-1) as string).find(word => !launchers.test(word)) ?? ''
+  const name = candidate
+    .replace(/@[^@]*$/, '')
+    .replace(/\.(m?[jt]s|c[jt]s|py|exe|sock|jar)$/i, '')
+    .replace(/^(mcp[-_])?server[-_]|[-_](mcp[-_]server|server[-_]mcp|server|mcp)$|^mcp[-_]/gi, '')
+    .replace(/[^A-Za-z0-9_-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  return name === '' ? 'anyport' : name
+}

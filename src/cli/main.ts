@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/** The command `anyport`. Loads only what the command at hand needs: people wait for it, and so do clients. */
+
+import { nearest, UsageError } from './arguments.js'
+
+const COMMANDS = ['serve', 'help', 'version'] as const
+
+/** 0: done; 1: it failed while it ran; 2: wrong use. */
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv
+  const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
+  switch (command) {
+    case '--version':
+    case '-v':
+    case 'version':
+      process.stdout.write(`${(await import('../node/version.js')).version()}\n`)
+      return 0
+    case undefined:
+    case '--help':
+    case '-h':
+      return await help([])
+    case 'help':
+      return await help(rest)
+    case 'serve':
+      if (own.includes('--help') || own.includes('-h')) return await help(['serve'])
+      return await (await import('./serve.js')).serveCommand(rest)
+    default: {
+      const near = nearest(command, COMMANDS)
+      const hint = near === undefined ? '' : `; did you mean ${near}?`
+      throw new UsageError(`Unknown ${command.startsWith('-') ? 'option' : 'command'} ${command}${hint}`)
+    }
+  }
+}
+
+async function help(topics: readonly string[]): Promise<number> {
+  const { commandHelp, overview } = await import('./help.js')
+  const [topic] = topics
+  if (topic === undefined) process.stdout.write(overview())
+  else if (topic === 'serve') process.stdout.write(commandHelp((await import('./serve-options.js')).SERVE))
+  else {
+    const near = nearest(topic, COMMANDS)
+    throw new UsageError(`There is no command ${topic}${near === undefined ? '' : `; did you mean ${near}?`}`)
+  }
+  return 0
+}
+
+async function report(error: unknown, argv: readonly string[]): Promise<number> {
+  const { describeError } = await import('./describe-error.js')
+  const usage = error instanceof UsageError
+  process.stderr.write(`anyport: ${describeError(error, { stack: isDebug(argv) })}\n`)
+  if (usage) process.stderr.write(`Run "anyport help${argv[0] === 'serve' ? ' serve' : ''}" to see what there is.\n`)
+  return usage ? 2 : 1
+}
+
+/** Read without the parser, which may be what failed. */
+function isDebug(argv: readonly string[]): boolean {
+  const index = argv.indexOf('--log-level')
+  return argv.includes('--log-level=debug') || (index >= 0 && argv[index + 1] === 'debug')
+}
+
+const argv = process.argv.slice(2)
+// Set rather than exit(): what was written to a pipe still has to leave.
+process.exitCode = await main(argv).catch(error => report(error, argv))
+// What is still open by then (a stdin that nobody ends) does not keep us.
+setTimeout(() => process.exit(), 500).unref()

@@ -1,0 +1,130 @@
+/** What `anyport serve` takes. */
+
+import { LOG_LEVELS } from '../node/log.js'
+import { flag, integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
+import type { CommandSpec } from './help.js'
+import { parseDuration, parseSize } from './units.js'
+
+const http = 'HTTP'
+const pipes = 'Instead of HTTP, or beside it with --port'
+const server = 'The server'
+const access = 'Who may come in'
+const limits = 'Limits'
+const output = 'Output'
+
+const duration = (description: string, standard: string, group: string) =>
+  value(description, parseDuration, { metavar: 'TIME', default: standard, group })
+const size = (description: string, standard: string) =>
+  value(description, parseSize, { metavar: 'SIZE', default: standard, group: limits })
+const count = (description: string, standard: string) =>
+  value(description, integer(1, 1_000_000), { metavar: 'N', default: standard, group: limits })
+
+export const SERVE_OPTIONS = {
+  host: value('Address to listen on', text, { metavar: 'HOST', default: '127.0.0.1', group: http }),
+  port: value('Port to listen on; 0 takes any free one', integer(0, 65_535), {
+    metavar: 'PORT',
+    default: '3000',
+    group: http,
+  }),
+  path: value('Endpoint of Streamable HTTP', text, { metavar: 'PATH', default: '/mcp', group: http }),
+  'sse-path': value('Stream of HTTP+SSE', text, { metavar: 'PATH', default: '/sse', group: http }),
+  'messages-path': value('Where clients of HTTP+SSE post', text, {
+    metavar: 'PATH',
+    default: '/messages',
+    group: http,
+  }),
+  sessionless: flag('Serve legacy clients without sessions', { group: http }),
+  'public-url': value('Address for the outside, behind a reverse proxy, without the path', text, {
+    metavar: 'URL',
+    group: http,
+  }),
+  'keep-alive': duration('Silence after which an open stream is kept alive', '15s', http),
+  'strict-accept': flag('Refuse clients that do not accept both JSON and event streams', { group: http }),
+
+  stdio: flag('Serve on stdin and stdout', { group: pipes }),
+  socket: value('Serve on a Unix domain socket', text, { metavar: 'PATH', group: pipes }),
+  tcp: value('Serve the stdio framing on a TCP port', parseHostPort, { metavar: 'HOST:PORT', group: pipes }),
+
+  cwd: value('Working directory of the command', text, { metavar: 'FOLDER', group: server }),
+  env: list('Variable for the command; a bare NAME passes on our own value (repeatable)', parseVariable, {
+    metavar: 'NAME=VALUE',
+    group: server,
+  }),
+  'env-file': list('File with variables for the command (repeatable)', text, { metavar: 'FILE', group: server }),
+  protocol: value('Era of the server: auto, legacy or modern', oneOf('auto', 'legacy', 'modern'), {
+    metavar: 'ERA',
+    default: 'auto',
+    group: server,
+  }),
+  isolation: value(
+    'Who shares a connection to it: principal, session or shared',
+    oneOf('principal', 'session', 'shared'),
+    { metavar: 'RULE', default: 'principal', group: server },
+  ),
+  'start-timeout': duration('How long it may take to start', '60s', server),
+  'probe-timeout': duration('How long it may ignore the question for its era', '3s', server),
+
+  'allow-origin': list('Origin of web pages that may call, besides local ones (repeatable)', text, {
+    metavar: 'ORIGIN',
+    group: access,
+  }),
+  'allow-host': list('Name under which we may be called, besides local ones (repeatable)', text, {
+    metavar: 'NAME',
+    group: access,
+  }),
+  'allow-unauthenticated': flag('Listen for other machines although nobody authenticates', { group: access }),
+
+  timeout: duration('How long the server may be silent about a call', '10m', limits),
+  'max-timeout': duration('How long a call may take in all', '1h', limits),
+  'park-timeout': duration('How long a call waits for the answer to its question', '10m', limits),
+  'drain-timeout': duration('How long open calls may go on after SIGINT or SIGTERM', '5s', limits),
+  'max-body': size('Size of a request', '4MiB'),
+  'max-message': size('Size of a message from the server', '64MiB'),
+  'max-depth': count('Nesting of a message', '128'),
+  'max-sessions': count('Legacy sessions at once', '10000'),
+  'max-parked': count('Calls that wait for answers at once', '10000'),
+
+  'log-level': value(LOG_LEVELS.join(', '), oneOf(...LOG_LEVELS), {
+    metavar: 'LEVEL',
+    default: 'info',
+    group: output,
+  }),
+  'log-format': value('text or json', oneOf('text', 'json'), { metavar: 'FORMAT', default: 'text', group: output }),
+  quiet: flag('Print errors only', { group: output }),
+} as const satisfies OptionSpecs
+
+export const SERVE: CommandSpec = {
+  usage: ['anyport serve [options] -- COMMAND [ARGS...]', 'anyport serve [options] socket:PATH | tcp://HOST:PORT'],
+  summary:
+    'Serves one MCP server on every HTTP transport at once: Streamable HTTP for modern and legacy clients, and HTTP+SSE.',
+  examples: [
+    ['a server from npm, on port 3000', 'anyport serve -- npx -y @modelcontextprotocol/server-everything'],
+    ['any free port, a secret from a file', 'anyport serve --port 0 --env-file .env -- uvx some-server'],
+    ['a server that already listens', 'anyport serve socket:/run/user/1000/server.sock'],
+  ],
+  notes: ['Times are written 500ms, 2s, 10m or 1h; sizes 64KiB, 4MiB or 1GiB.'],
+  options: SERVE_OPTIONS,
+}
+
+/** `HOST:PORT`, with IPv6 addresses in brackets. Throws `TypeError`. */
+export function parseHostPort(given: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]\s]+)):(\d+)$/.exec(given) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined || Number(port) > 65_535) {
+    throw new TypeError(`${JSON.stringify(given)} is no address; write for example 127.0.0.1:4000 or [::1]:4000`)
+  }
+  return { host, port: Number(port) }
+}
+
+/** Throws `TypeError` that never shows a value. */
+function parseVariable(given: string): readonly [name: string, value: string] {
+  const equals = given.indexOf('=')
+  const name = equals < 0 ? given : given.slice(0, equals)
+  if (!/^[A-Za-z_][A-Za-z0-9_.()-]*$/.test(name)) {
+    throw new TypeError(`expected NAME=VALUE, got ${equals < 0 ? 'something else' : `the name ${JSON.stringify(name)}`}`)
+  }
+  if (equals >= 0) return [name, given.slice(equals + 1)]
+  const inherited = process.env[name]
+  if (inherited === undefined) throw new TypeError(`${name} has no value here; write ${name}=VALUE`)
+  return [name, inherited]
+}

@@ -1,0 +1,208 @@
+/** The command `anyport serve`. */
+
+import type { Target } from '../client/open.js'
+import { TransportError } from '../exchange/errors.js'
+import { type ConnectOptions, connect } from '../node/connect.js'
+import { createLog, type Log, useColors } from '../node/log.js'
+import { readEnvFile } from '../node/process/env-file.js'
+import { type ServeEvent, type Server, serve } from '../node/serve.js'
+import { version } from '../node/version.js'
+import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
+import { describeError } from './describe-error.js'
+import { parseHostPort, SERVE_OPTIONS } from './serve-options.js'
+
+type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
+type Options = OptionValues<typeof SERVE_OPTIONS>
+
+/** Serves until a signal or the end of stdin; resolves with the exit code. */
+export async function serveCommand(argv: readonly string[]): Promise<number> {
+  const parsed = parseArguments(SERVE_OPTIONS, argv)
+  const { options, given } = parsed
+  const log = createLog({
+    level: options.quiet && !given.has('log-level') ? 'error' : options['log-level'],
+    format: options['log-format'],
+  })
+  const own = version()
+  const target = targetOf(parsed, log)
+  const unusable = new Unusable()
+  const onEvent = (event: ServeEvent) => {
+    if (!unusable.hear(event)) logEvent(log, target.name, event)
+  }
+
+  let server: Server
+  try {
+    server = await serve(target, { ...serveOptions(parsed), clientInfo: { name: 'anyport', version: own }, onEvent })
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  }
+  if (unusable.error === undefined) await announce(server, { own, target, options, log })
+
+  const end = await Promise.race([server.closed.then(() => undefined), signalled(), unusable.found])
+  if (end instanceof Error) {
+    await server.close({ drainTimeout: 0 })
+    throw end
+  }
+  if (end !== undefined) {
+    log.info('draining', `${end}: no new work, open calls may finish`, { timeout: options['drain-timeout'] })
+    await server.close({ drainTimeout: options['drain-timeout'] })
+    log.info('stopped', 'Stopped')
+  }
+  await log.flush()
+  return 0
+}
+
+/** A program that can never be started is a mistake of the command line, which ends us; later it is bad luck of one start. */
+class Unusable {
+  error: Error | undefined
+  readonly found: Promise<Error>
+  #resolve: (error: Error) => void = () => {}
+  #wasReady = false
+
+  constructor() {
+    this.found = new Promise(resolve => {
+      this.#resolve = resolve
+    })
+  }
+
+  /** True for the event that shows it. */
+  hear(event: ServeEvent): boolean {
+    if (event.type === 'ready') this.#wasReady = true
+    if (event.type !== 'failed' || this.#wasReady) return false
+    if (!(event.error instanceof TransportError && event.error.code === 'ERR_SPAWN')) return false
+    this.error = event.error
+    this.#resolve(event.error)
+    return true
+  }
+}
+
+/** Resolves with the first signal to end; from then on another one ends us at once, children included. */
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise(resolve => {
+    let signals = 0
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (++signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
+        resolve(signal)
+      })
+    }
+  })
+}
+
+function targetOf({ options, positionals, rest, given }: Parsed, log: Log): Target {
+  const limits: ConnectOptions = { maxMessage: options['max-message'], maxDepth: options['max-depth'] }
+  const [address, ...more] = positionals
+  if (address === undefined) {
+    const [command, ...args] = rest ?? []
+    if (command === undefined) throw new UsageError('What is to be served? Write: anyport serve -- COMMAND [ARGS...]')
+    const env = Object.assign({}, ...options['env-file'].map(readFile), Object.fromEntries(options.env))
+    const onStderr = (line: string) => log.info('server_stderr', line)
+    return connect({ command, args, env, onStderr, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) }, limits)
+  }
+  const socket = /^socket:(.+)$/s.exec(address)?.[1]
+  const tcp = /^tcp:\/\/(.+?)\/?$/s.exec(address)?.[1]
+  if (socket === undefined && tcp === undefined) {
+    throw new UsageError(
+      /^https?:/i.test(address)
+        ? `${address}: only commands, socket:PATH and tcp://HOST:PORT can be served`
+        : `Put -- before the command: anyport serve [options] -- ${[...positionals, ...(rest ?? [])].join(' ')}`,
+    )
+  }
+  if (more.length > 0 || rest !== undefined) throw new UsageError(`${address} is served alone, without a command`)
+  for (const name of ['cwd', 'env', 'env-file']) {
+    if (given.has(name)) throw new UsageError(`--${name} is for a command; ${address} runs already`)
+  }
+  if (socket !== undefined) return connect({ socket }, limits)
+  return connect({ tcp: usage(() => parseHostPort(tcp as string)) }, limits)
+}
+
+function serveOptions({ options, given }: Parsed) {
+  return {
+    // Left out where not given: HTTP is served beside a socket only where somebody asks for it.
+    ...(given.has('host') ? { host: options.host } : {}),
+    ...(given.has('port') ? { port: options.port } : {}),
+    path: options.path,
+    ssePath: options['sse-path'],
+    messagesPath: options['messages-path'],
+    sessionless: options.sessionless,
+    publicUrl: options['public-url'],
+    keepAliveInterval: options['keep-alive'],
+    strictAccept: options['strict-accept'],
+    stdio: options.stdio,
+    socket: options.socket,
+    tcp: options.tcp,
+    protocol: options.protocol,
+    isolation: options.isolation,
+    startTimeout: options['start-timeout'],
+    probeTimeout: options['probe-timeout'],
+    allowOrigins: options['allow-origin'],
+    allowHosts: options['allow-host'],
+    allowUnauthenticated: options['allow-unauthenticated'],
+    timeout: options.timeout,
+    maxTimeout: options['max-timeout'],
+    parkTimeout: options['park-timeout'],
+    maxBody: options['max-body'],
+    maxMessage: options['max-message'],
+    maxDepth: options['max-depth'],
+    maxSessions: options['max-sessions'],
+    maxParked: options['max-parked'],
+  }
+}
+
+interface Situation {
+  readonly own: string
+  readonly target: Target
+  readonly options: Options
+  readonly log: Log
+}
+
+async function announce(server: Server, { own, target, options, log }: Situation): Promise<void> {
+  if (options['log-format'] === 'text') {
+    // Nobody reads a banner on the stderr of a program that is some client's stdio server.
+    if (options.quiet || options.stdio || options['log-level'] === 'silent') return
+    const { announcement } = await import('./announce.js')
+    const colors = useColors(process.stderr)
+    process.stderr.write(announcement({ version: own, serving: target.name, server, colors }))
+    return
+  }
+  const places = [server.url, ...server.sockets, ...(options.stdio ? ['stdio'] : [])]
+  for (const url of places) {
+    if (url === undefined) continue
+    const sse = url === server.url ? { sse: server.sseUrl } : {}
+    log.info('listening', `Listening on ${url}`, { url, ...sse, serving: target.name, version: own, pid: process.pid })
+  }
+}
+
+function logEvent(log: Log, name: string, event: ServeEvent): void {
+  switch (event.type) {
+    case 'starting':
+      return log.debug('server_starting', 'Starting the server', { server: name })
+    case 'ready':
+      return log.info('server_ready', `The server is ready`, { era: event.era, ms: Math.round(event.milliseconds) })
+    case 'failed':
+      return log.error('server_failed', describeError(event.error), factsOf(event.error))
+    case 'noise':
+      return log.warn('server_noise', 'The server wrote something that is no message to its stdout', { ...event.noise })
+    case 'error': {
+      const stack = log.enabled('debug') && event.error instanceof Error ? { stack: event.error.stack } : {}
+      return log.error('internal_error', describeError(event.error), stack)
+    }
+  }
+}
+
+function factsOf(error: unknown) {
+  if (!(error instanceof TransportError)) return {}
+  const { hop, knob, exitCode, signal } = error.facts
+  return { code: error.code, hop, option: knob, exitCode, signal }
+}
+
+function readFile(path: string) {
+  return usage(() => readEnvFile(path))
+}
+
+function usage<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  }
+}

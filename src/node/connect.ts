@@ -1,0 +1,58 @@
+/** Targets on this machine: programs to start, sockets to dial. */
+
+import { isUtf8 } from 'node:buffer'
+import type { Target } from '../client/open.js'
+import type { ByteStream, Channel } from '../transport/channel/channel.js'
+import { lineChannel } from '../transport/stdio/framing.js'
+import { childEnvironment, type Environment } from './process/environment.js'
+import { spawnStream } from './process/spawn.js'
+import { nameOfCommand } from './process/spawn-error.js'
+import { connectSocket, formatSocketAddress, type SocketAddress } from './socket.js'
+
+export interface CommandTarget {
+  readonly command: string
+  readonly args?: readonly string[]
+  readonly cwd?: string
+  /** Added to the documented set of inherited variables (see `childEnvironment`). */
+  readonly env?: Environment
+  /** Receives each line that the program writes to stderr. */
+  readonly onStderr?: (line: string) => void
+}
+
+/** A server that already listens with the stdio framing. */
+export type SocketTarget = { readonly socket: string } | { readonly tcp: { readonly host: string; readonly port: number } }
+
+export interface ConnectOptions {
+  /** A person's name for it. Default: the command line with what looks secret masked, or the address. */
+  readonly name?: string
+  /** Bytes that a message from it may have; 64 MiB by default. */
+  readonly maxMessage?: number
+  /** How deep a message may nest; 128 by default. */
+  readonly maxDepth?: number
+}
+
+/** A server as what `serve` takes. Nothing is started or dialled before somebody needs it. */
+export function connect(target: CommandTarget | SocketTarget, options: ConnectOptions = {}): Target {
+  if ('command' in target) {
+    if (typeof target.command !== 'string' || target.command === '') {
+      throw new TypeError(`command: expected the name or path of a program, got ${JSON.stringify(target.command)}`)
+    }
+    const name = options.name ?? nameOfCommand(target.command, target.args ?? [])
+    const { env, ...program } = target
+    const environment = childEnvironment(env === undefined ? {} : { env })
+    return { name, open: async () => framed(await spawnStream({ ...program, env: environment, name }), options) }
+  }
+  const address: SocketAddress = 'socket' in target ? { path: target.socket } : target.tcp
+  const name = options.name ?? formatSocketAddress(address)
+  return { name, open: async () => framed(await connectSocket(address), options) }
+}
+
+/** The stdio framing over a stream, written once per turn of the event loop. */
+export function framed(stream: ByteStream, { maxMessage, maxDepth }: ConnectOptions = {}): Channel {
+  return lineChannel(stream, {
+    ...(maxMessage === undefined ? {} : { maxMessage }),
+    ...(maxDepth === undefined ? {} : { maxDepth }),
+    isUtf8,
+    schedule: setImmediate,
+  })
+}

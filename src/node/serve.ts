@@ -1,0 +1,197 @@
+/** The door of the library: one server, on every transport that is asked for. */
+
+import type { Target } from '../client/open.js'
+import { type Upstream, type UpstreamOptions, upstream } from '../client/upstream.js'
+import type { Caller } from '../exchange/context.js'
+import type { Handler } from '../exchange/exchange.js'
+import type { ToSessionOptions } from '../legacy/to-session.js'
+import type { ByteStream } from '../transport/channel/channel.js'
+import { type ServedChannel, serveChannel } from '../transport/channel/serve.js'
+import { type HttpFaceOptions, httpFace } from '../transport/http-face.js'
+import { framed } from './connect.js'
+import { listenHttp } from './http-server.js'
+import { isLoopback } from './loopback.js'
+import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
+import { standardStreams } from './standard-streams.js'
+
+export interface ServeOptions
+  extends Omit<HttpFaceOptions, 'boundHost' | 'ready' | 'readyTimeout'>,
+    Omit<UpstreamOptions, 'onEvent'> {
+  /** The address for HTTP; 127.0.0.1 by default. HTTP is served where it or `port` is given, or nothing else is asked for. */
+  readonly host?: string | undefined
+  /** The port for HTTP; 3000 by default, 0 takes any free one. */
+  readonly port?: number | undefined
+  /** Serves on our own stdin and stdout; the server ends when its client does. */
+  readonly stdio?: boolean | undefined
+  /** Serves the stdio framing on a Unix domain socket at this path. */
+  readonly socket?: string | undefined
+  /** Serves the stdio framing on a TCP port. */
+  readonly tcp?: { readonly host: string; readonly port: number } | undefined
+  /** Allows addresses that other machines can reach although nobody authenticates. Default false. */
+  readonly allowUnauthenticated?: boolean | undefined
+  /** Milliseconds of silence after which a stream is kept alive; 15 seconds by default. */
+  readonly keepAliveInterval?: number | undefined
+  /** Bytes that a message on stdio or a socket may have; 64 MiB by default. */
+  readonly maxMessage?: number | undefined
+  /** Starts the server at once rather than on the first request. Default true. */
+  readonly warm?: boolean | undefined
+  readonly onEvent?: ((event: ServeEvent) => void) | undefined
+}
+
+export type ServeEvent =
+  | Parameters<NonNullable<UpstreamOptions['onEvent']>>[0]
+  /** A bug: something failed that no caller can be told about. */
+  | { readonly type: 'error'; readonly error: unknown }
+
+export interface Server {
+  /** The endpoint of Streamable HTTP, where HTTP is served. */
+  readonly url?: string
+  /** The stream of HTTP+SSE, where HTTP is served. */
+  readonly sseUrl?: string
+  /** Addresses of the byte streams served: `socket:PATH`, `tcp://HOST:PORT`. */
+  readonly sockets: readonly string[]
+  /** Resolves once the server has closed, whoever asked for it. */
+  readonly closed: Promise<void>
+  /**
+   * Refuses new work, lets open calls finish for at most `drainTimeout` milliseconds (default 5 seconds), ends the rest,
+   * then stops what was started. Repeated calls give the same promise.
+   */
+  close(options?: { readonly drainTimeout?: number }): Promise<void>
+}
+
+/** Something that can be drained and then closed. */
+interface Face {
+  drain(timeout: number): Promise<void>
+}
+
+/**
+ * Serves a target or a handler. Resolves once the first request would be answered. Throws `TypeError` for options that
+ * cannot work, rejects with `TransportError` ERR_LISTEN for an address that cannot be had.
+ */
+export async function serve(what: Target | Handler, options: ServeOptions = {}): Promise<Server> {
+  const { host = '127.0.0.1', port = 3000, stdio = false, socket, tcp, onEvent = () => {} } = options
+  const http = options.host !== undefined || options.port !== undefined || !(stdio || socket !== undefined || tcp)
+  if (!options.allowUnauthenticated) {
+    if (http) refuseOpenBind(host)
+    if (tcp !== undefined) refuseOpenBind(tcp.host)
+  }
+
+  const up = typeof what === 'function' ? undefined : openUpstream(what, options, onEvent)
+  const handler = typeof what === 'function' ? what : (up as Upstream).handler
+  const faces: Face[] = []
+  const sockets: string[] = []
+  let closing: Promise<void> | undefined
+  let resolveClosed = () => {}
+  const closed = new Promise<void>(resolve => {
+    resolveClosed = resolve
+  })
+  const close = (drainTimeout: number) => {
+    closing ??= Promise.all(faces.map(face => face.drain(drainTimeout)))
+      .then(() => up?.close())
+      .finally(resolveClosed)
+    return closing
+  }
+
+  const server = { closed, close: ({ drainTimeout = 5_000 } = {}) => close(drainTimeout), sockets }
+  try {
+    for (const address of addressesOf(socket, tcp)) {
+      const face = await socketFace(address, handler, options)
+      faces.push(face)
+      sockets.push(formatSocketAddress(face.address))
+    }
+    if (stdio) {
+      const served = serveStream(standardStreams(), handler, { binding: 'stdio' }, options)
+      faces.push(served)
+      void served.closed.then(() => close(0))
+    }
+    if (!http) return server
+    const { url, ...face } = await listenFace(handler, up, { ...options, host, port })
+    faces.push(face)
+    return { ...server, url: url + (options.path ?? '/mcp'), sseUrl: url + (options.ssePath ?? '/sse') }
+  } catch (error) {
+    await close(0)
+    throw error
+  }
+}
+
+function openUpstream(target: Target, options: ServeOptions, onEvent: (event: ServeEvent) => void): Upstream {
+  const up = upstream(target, { ...options, onEvent })
+  // What goes wrong is an event, and told to each caller as well.
+  if (options.warm ?? true) up.ready().catch(() => {})
+  return up
+}
+
+async function listenFace(
+  handler: Handler,
+  up: Upstream | undefined,
+  options: ServeOptions & { readonly host: string; readonly port: number },
+): Promise<Face & { readonly url: string }> {
+  const { host, port, keepAliveInterval, onEvent } = options
+  const face = httpFace(handler, {
+    ...options,
+    boundHost: isLoopback(host) ? undefined : host,
+    ready: up === undefined ? undefined : () => up.ready(),
+  })
+  const listener = await listenHttp(face.handler, {
+    host,
+    port,
+    ...(keepAliveInterval === undefined ? {} : { keepAliveInterval }),
+    onError: error => onEvent?.({ type: 'error', error }),
+  })
+  return {
+    url: listener.url,
+    async drain(timeout) {
+      // The face ends what it can within the time; the rest is a client that does not take its reply.
+      const gone = listener.close({ drainTimeout: timeout + 500 })
+      await face.drain(timeout)
+      await face.close()
+      await gone
+    },
+  }
+}
+
+async function socketFace(
+  address: SocketAddress,
+  handler: Handler,
+  options: ServeOptions,
+): Promise<Face & { readonly address: SocketAddress }> {
+  const open = new Set<ServedChannel>()
+  const listener = await listenSocket(address, (stream, { address: peer }) => {
+    const caller: Caller = { binding: 'socket', ...(peer === undefined ? {} : { address: peer }) }
+    const served = serveStream(stream, handler, caller, options)
+    open.add(served)
+    void served.closed.then(() => open.delete(served))
+  })
+  return {
+    address: listener.address,
+    async drain(timeout) {
+      await listener.close()
+      await Promise.all([...open].map(served => served.drain(timeout)))
+    },
+  }
+}
+
+function serveStream(
+  stream: ByteStream,
+  handler: Handler,
+  caller: Caller,
+  { maxMessage, maxDepth, toSession = {} }: ServeOptions,
+): ServedChannel {
+  const channel = framed(stream, {
+    ...(maxMessage === undefined ? {} : { maxMessage }),
+    ...(maxDepth === undefined ? {} : { maxDepth }),
+  })
+  return serveChannel(channel, handler, caller, toSession satisfies ToSessionOptions)
+}
+
+function addressesOf(socket: string | undefined, tcp: ServeOptions['tcp']): readonly SocketAddress[] {
+  return [...(socket === undefined ? [] : [{ path: socket }]), ...(tcp === undefined ? [] : [tcp])]
+}
+
+function refuseOpenBind(host: string): void {
+  if (isLoopback(host)) return
+  throw new TypeError(
+    `${host} can be reached from other machines, and nobody would have to authenticate: everybody who reaches it could use the server. ` +
+      'Bind to 127.0.0.1, or accept that with --allow-unauthenticated (allowUnauthenticated: true)',
+  )
+}
