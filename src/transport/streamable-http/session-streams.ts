@@ -84,9 +84,10 @@ export class SessionStreams {
     this.#head = this.#size = 0
   }
 
-  eventId(stream: number, sequence: number): string {
+  /** What the ids of a stream's events begin with. */
+  eventPrefix(stream: number): string {
     this.#tag ??= crypto.randomUUID().slice(0, 13)
-    return `${this.#tag}.${stream.toString(36)}.${sequence.toString(36)}`
+    return `${this.#tag}.${stream}.`
   }
 
   keep(event: KeptEvent): void {
@@ -149,6 +150,7 @@ export class SessionStream {
   readonly #source: StreamSource
   readonly #requestId: RequestId | undefined
   readonly #onEnd: (() => void) | undefined
+  readonly #eventPrefix: string
   #first: ReturnType<StreamSource['next']> | undefined
   /** The last one gets the messages: each message goes to one connection only. */
   readonly #connections: Connection[] = []
@@ -163,6 +165,7 @@ export class SessionStream {
   constructor(streams: SessionStreams, number: number, source: StreamSource, options: StreamOptions) {
     this.#streams = streams
     this.number = number
+    this.#eventPrefix = streams.eventPrefix(number)
     this.#source = source
     this.#requestId = options.requestId
     this.#onEnd = options.onEnd
@@ -181,9 +184,7 @@ export class SessionStream {
   attach(after: number = this.#delivered, retryMs?: number): Connection {
     const connection = new Connection(this, this.#streams.keptAfter(this, after))
     if (retryMs !== undefined) {
-      connection.prime(
-        encodeEvent('', { id: this.#streams.eventId(this.number, after), retry: retryMs }) as string,
-      )
+      connection.prime(encodeEvent('', { id: this.#eventPrefix + after, retry: retryMs }) as string)
     }
     this.#streams.connections++
     this.#connections.at(-1)?.pause()
@@ -261,7 +262,7 @@ export class SessionStream {
 
   #append(message: JSONRPCMessage): void {
     const sequence = ++this.#sequence
-    const event = eventOf(message, this.#streams.eventId(this.number, sequence))
+    const event = eventOf(message, this.#eventPrefix + sequence)
     const kept: KeptEvent = { stream: this, sequence, event, size: sizeOf(event) }
     this.#streams.keep(kept)
     this.#connections.at(-1)?.give(kept)
@@ -360,7 +361,7 @@ const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 const MAX_CONNECTIONS = 4
 
 function parseCounter(text: string | undefined): number | undefined {
-  return text !== undefined && /^[0-9a-z]{1,10}$/.test(text) ? Number.parseInt(text, 36) : undefined
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
 function sizeOf(event: Encoded): number {

@@ -124,6 +124,15 @@ describe('a session', () => {
     expect((await listening.call('echo')).status).toBe(404)
   })
 
+  it('lives on while its client says anything at all', async () => {
+    const { handler } = serve({ sessionTtl: 100 })
+    const client = await legacyClient(handler)
+    for (let round = 0; round < 8; round++) {
+      await new Promise(resolve => setTimeout(resolve, 30))
+      expect((await client.post({ jsonrpc: '2.0', method: 'notifications/x' })).status).toBe(202)
+    }
+  })
+
   it('is refused with 503 where there are too many, and possible again when one has ended', async () => {
     const { handler } = serve({ maxSessions: 1 })
     const first = await legacyClient(handler)
@@ -326,6 +335,29 @@ describe('streams of a session', () => {
     expect(data).toEqual([...Array.from({ length: 48 }, (_, index) => `a${index + 2}`), 'counted a'])
   })
 
+  it('a stream that is resumed twice gives each message to the later connection only', async () => {
+    const { handler, server } = serve()
+    const client = await legacyClient(handler)
+    const stream = await client.call('count', { to: 5, slowly: true })
+    const primed = await stream.event()
+    stream.hangUp()
+    await until(() => server.ended.includes('count'), 'the call')
+    const waiting = await client.call('wait', { announce: true }, 2)
+    const begun = await waiting.event()
+    waiting.hangUp()
+    await new Promise(resolve => setTimeout(resolve, 5))
+    const [first, second] = [
+      await client.get({ 'last-event-id': begun?.id }),
+      await client.get({ 'last-event-id': begun?.id }),
+    ]
+    expect((await second.message()).params.data).toBe('waiting')
+    const [atFirst, atSecond] = [first.rest(), second.rest()]
+    server.release()
+    expect((await atSecond).map(message => message.id)).toEqual([2])
+    expect(await atFirst).toEqual([])
+    expect(await (await client.get({ 'last-event-id': primed?.id })).rest()).toHaveLength(6)
+  })
+
   it('is live after the replay, and ends with the response', async () => {
     const { handler, server } = serve()
     const client = await legacyClient(handler)
@@ -487,6 +519,8 @@ describe('batches', () => {
     const reply = await client.post([wait, list(2)])
     expect(reply.isStream).toBe(true)
     server.release()
+    // Nobody reads while the last call ends.
+    await new Promise(resolve => setTimeout(resolve, 10))
     expect((await reply.rest()).map(message => message.id).sort()).toEqual([1, 2])
   })
 
