@@ -24,7 +24,8 @@ export function toModernError(error: JSONRPCErrorObject, request: JSONRPCRequest
     return { ...error, code: INVALID_PARAMS, ...(uri === undefined ? {} : { data: { ...data, uri } }) }
   }
   // Another anyport behind a legacy hop says what the caller can mend; no legacy server words it so.
-  if (error.code === MISSING_CAPABILITY && isObject(error.data) && isObject(error.data.requiredCapabilities)) return error
+  if (error.code === MISSING_CAPABILITY && isObject(error.data) && isObject(error.data.requiredCapabilities))
+    return error
   // 2026-07-28 basic/index, "Error Codes": the specification alone defines this range, and a legacy server
   // cannot have meant it.
   if (isReserved(error.code) || error.code === URL_ELICITATION_REQUIRED)

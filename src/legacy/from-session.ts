@@ -15,6 +15,7 @@ import {
   isObject,
   logLevelOf,
   META_SERVER_INFO,
+  progressTokenOf,
 } from '../protocol/meta.js'
 import {
   isRemovedInModern,
@@ -22,6 +23,7 @@ import {
   METHOD_DISCOVER,
   METHOD_LISTEN,
   METHOD_MESSAGE,
+  METHOD_PROGRESS,
   mayAsk,
 } from '../protocol/methods.js'
 import { MODERN_VERSIONS } from '../protocol/versions.js'
@@ -166,10 +168,18 @@ async function* askingCall(
     for (;;) {
       const step = await call.next(settle)
       if (step.kind === 'response') {
-        return modernResponse(step.response, call.connection, suspended, request, context)
+        // The server answers the request that began the call; this exchange may be a retry of another id.
+        return modernResponse(
+          { ...step.response, id: request.id },
+          call.connection,
+          suspended,
+          request,
+          context,
+        )
       }
       if (step.kind === 'notification') {
-        if (isForCaller(step.notification, level)) yield step.notification
+        const own = isForCaller(step.notification, level) ? forRequest(step.notification, request) : undefined
+        if (own !== undefined) yield own
         continue
       }
       unlink()
@@ -299,6 +309,17 @@ function urlElicitations(data: unknown): JSONObject | undefined {
       }),
     ]),
   )
+}
+
+/** Progress under the token of the request that is open now, which a retry may have changed. */
+function forRequest(
+  notification: JSONRPCNotification,
+  request: JSONRPCRequest,
+): JSONRPCNotification | undefined {
+  if (notification.method !== METHOD_PROGRESS) return notification
+  const progressToken = progressTokenOf(request)
+  if (progressToken === undefined) return undefined
+  return { ...notification, params: { ...notification.params, progressToken } }
 }
 
 /** Lets go of an exchange that may not have ended: an unfinished call is cancelled at its server. */

@@ -130,7 +130,13 @@ export const INHERITED_WINDOWS: readonly string[] = [
 const DEFAULTS: Environment = { PYTHONUNBUFFERED: '1', PYTHONUTF8: '1' }
 
 export function childEnvironment(options: ChildEnvironmentOptions = {}): Record<string, string> {
-  const { inherit = process.env, inheritNames = [], files = [], env = {}, platform = process.platform } = options
+  const {
+    inherit = process.env,
+    inheritNames = [],
+    files = [],
+    env = {},
+    platform = process.platform,
+  } = options
   const windows = platform === 'win32'
   const environment = new EnvironmentTable(windows)
   environment.add(DEFAULTS)

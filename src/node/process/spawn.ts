@@ -230,11 +230,15 @@ class Child implements ChildStream {
     const { code, signal } = this.#exit
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
     const last = stderr.findLast(line => line.trim() !== '')
-    return new TransportError('ERR_EXITED', `${this.name} ${how}${last === undefined ? '' : `: ${last.slice(0, 300)}`}`, {
-      hop: this.name,
-      ...(code === null ? {} : { exitCode: code }),
-      ...(signal === null ? {} : { signal }),
-      stderr,
-    })
+    return new TransportError(
+      'ERR_EXITED',
+      `${this.name} ${how}${last === undefined ? '' : `: ${last.slice(0, 300)}`}`,
+      {
+        hop: this.name,
+        ...(code === null ? {} : { exitCode: code }),
+        ...(signal === null ? {} : { signal }),
+        stderr,
+      },
+    )
   }
 }

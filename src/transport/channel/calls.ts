@@ -22,8 +22,8 @@ import {
   mayAsk,
 } from '../../protocol/methods.js'
 import { Call, type CallHost } from './call.js'
-import { Slots } from './slots.js'
 import type { Channel } from './channel.js'
+import { Slots } from './slots.js'
 
 export interface CallsOptions {
   /** How long the peer may stay silent about a call, in milliseconds. Progress counts as a sign of life. */

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { upstream, type UpstreamOptions } from '../../../src/client/upstream.js'
+import { type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
 import { Context } from '../../../src/exchange/context.js'
 import { finish } from '../../../src/exchange/exchange.js'
 import type { JSONObject, JSONRPCMessage, JSONRPCNotification } from '../../../src/protocol/message.js'
 import type { Channel } from '../../../src/transport/channel/channel.js'
 import { everythingHandler } from '../../fixtures/everything-handler.js'
-import { ALL_CAPABILITIES, callAsModern, type ClientOptions } from '../../fixtures/modern-client.js'
 import { memoryTarget, rawTarget } from '../../fixtures/memory-target.js'
+import { ALL_CAPABILITIES, type ClientOptions, callAsModern } from '../../fixtures/modern-client.js'
 
 const REQUESTS: readonly (readonly [string, JSONObject])[] = [
   ['server/discover', {}],
@@ -22,7 +22,12 @@ const REQUESTS: readonly (readonly [string, JSONObject])[] = [
   ['no/such/method', {}],
 ]
 
-async function compare(options: UpstreamOptions, method: string, params: JSONObject, client: ClientOptions = {}) {
+async function compare(
+  options: UpstreamOptions,
+  method: string,
+  params: JSONObject,
+  client: ClientOptions = {},
+) {
   const direct = everythingHandler()
   const there = everythingHandler()
   const up = upstream(memoryTarget(there.handler), options)
@@ -36,17 +41,23 @@ async function compare(options: UpstreamOptions, method: string, params: JSONObj
   }
 }
 
-describe.each(['auto', 'modern', 'legacy'] as const)('a pipe to a server of both eras, protocol %s', protocol => {
-  it.each(REQUESTS)('%s %j is as if called directly', async (method, params) => {
-    await compare({ protocol }, method, params)
-  })
-})
+describe.each(['auto', 'modern', 'legacy'] as const)(
+  'a pipe to a server of both eras, protocol %s',
+  protocol => {
+    it.each(REQUESTS)('%s %j is as if called directly', async (method, params) => {
+      await compare({ protocol }, method, params)
+    })
+  },
+)
 
 describe('callers on one pipe', () => {
   it.each(['modern', 'legacy'] as const)('get their own answers and progress back: %s', async protocol => {
     const { handler } = everythingHandler()
     const up = upstream(memoryTarget(handler), { protocol })
-    const calls = fc.sample(fc.record({ steps: fc.integer({ min: 0, max: 8 }), id: fc.integer({ min: 0, max: 3 }) }), 200)
+    const calls = fc.sample(
+      fc.record({ steps: fc.integer({ min: 0, max: 8 }), id: fc.integer({ min: 0, max: 3 }) }),
+      200,
+    )
     await Promise.all(
       calls.map(async ({ steps, id }, index) => {
         const token = index % 2 === 0 ? id : String(id)
@@ -74,14 +85,22 @@ describe('callers on one pipe', () => {
     const transcripts = await Promise.all(
       principals.flatMap(principal =>
         [1, 2].map(id =>
-          callAsModern(up.handler, id, 'tools/call', { name: 'ask', arguments: { rounds: [['form']] } }, {
-            caller: { binding: 'streamable-http', principal },
-            answer: () => ({ action: 'accept', content: { v: `${principal} ${id}` } }),
-          }),
+          callAsModern(
+            up.handler,
+            id,
+            'tools/call',
+            { name: 'ask', arguments: { rounds: [['form']] } },
+            {
+              caller: { binding: 'streamable-http', principal },
+              answer: () => ({ action: 'accept', content: { v: `${principal} ${id}` } }),
+            },
+          ),
         ),
       ),
     )
-    expect(transcripts.map(t => ('result' in t.response ? JSON.stringify(t.response.result) : 'error'))).toEqual(
+    expect(
+      transcripts.map(t => ('result' in t.response ? JSON.stringify(t.response.result) : 'error')),
+    ).toEqual(
       principals.flatMap(principal => [1, 2].map(id => expect.stringContaining(`${principal} ${id}`))),
     )
     // One for each principal: a principal's second call waits for its first.
@@ -91,47 +110,57 @@ describe('callers on one pipe', () => {
 })
 
 describe('subscriptions', () => {
-  it.each(['modern', 'legacy'] as const)('reach their listener under its own id and end gracefully: %s', async protocol => {
-    const { handler, change } = everythingHandler()
-    const up = upstream(memoryTarget(handler), { protocol })
-    const context = new Context({ binding: 'internal' })
-    const seen: JSONRPCNotification[] = []
-    const listening = finish(
-      up.handler(
-        {
-          jsonrpc: '2.0',
-          id: 'mine',
-          method: 'subscriptions/listen',
-          params: {
-            notifications: { toolsListChanged: true, resourceSubscriptions: ['a:b'] },
-            _meta: {
-              'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-              'io.modelcontextprotocol/clientCapabilities': {},
+  it.each(['modern', 'legacy'] as const)(
+    'reach their listener under its own id and end gracefully: %s',
+    async protocol => {
+      const { handler, change } = everythingHandler()
+      const up = upstream(memoryTarget(handler), { protocol })
+      const context = new Context({ binding: 'internal' })
+      const seen: JSONRPCNotification[] = []
+      const listening = finish(
+        up.handler(
+          {
+            jsonrpc: '2.0',
+            id: 'mine',
+            method: 'subscriptions/listen',
+            params: {
+              notifications: { toolsListChanged: true, resourceSubscriptions: ['a:b'] },
+              _meta: {
+                'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+                'io.modelcontextprotocol/clientCapabilities': {},
+              },
             },
           },
-        },
-        context,
-      ),
-      notification => void seen.push(notification),
-    ).catch(error => error)
-    await until(() => seen.length === 1)
-    expect(seen[0]?.params?.notifications).toEqual({ toolsListChanged: true, resourceSubscriptions: ['a:b'] })
-    change({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
-    change({ jsonrpc: '2.0', method: 'notifications/resources/list_changed' })
-    change({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'a:b' } })
-    change({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'other' } })
-    await until(() => seen.length === 3)
-    await new Promise(resolve => setTimeout(resolve, 20))
-    expect(seen.map(n => n.method)).toEqual([
-      'notifications/subscriptions/acknowledged',
-      'notifications/tools/list_changed',
-      'notifications/resources/updated',
-    ])
-    expect(seen.map(n => n.params?._meta?.['io.modelcontextprotocol/subscriptionId'])).toEqual(['mine', 'mine', 'mine'])
-    context.cancel('hangup')
-    expect(await listening).toMatchObject({ code: 'ERR_CANCELLED' })
-    await up.close()
-  })
+          context,
+        ),
+        notification => void seen.push(notification),
+      ).catch(error => error)
+      await until(() => seen.length === 1)
+      expect(seen[0]?.params?.notifications).toEqual({
+        toolsListChanged: true,
+        resourceSubscriptions: ['a:b'],
+      })
+      change({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
+      change({ jsonrpc: '2.0', method: 'notifications/resources/list_changed' })
+      change({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'a:b' } })
+      change({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'other' } })
+      await until(() => seen.length === 3)
+      await new Promise(resolve => setTimeout(resolve, 20))
+      expect(seen.map(n => n.method)).toEqual([
+        'notifications/subscriptions/acknowledged',
+        'notifications/tools/list_changed',
+        'notifications/resources/updated',
+      ])
+      expect(seen.map(n => n.params?._meta?.['io.modelcontextprotocol/subscriptionId'])).toEqual([
+        'mine',
+        'mine',
+        'mine',
+      ])
+      context.cancel('hangup')
+      expect(await listening).toMatchObject({ code: 'ERR_CANCELLED' })
+      await up.close()
+    },
+  )
 })
 
 describe('cancelling', () => {
@@ -168,7 +197,11 @@ describe('finding out the era', () => {
   const initialized = (id: unknown) => ({
     jsonrpc: '2.0',
     id,
-    result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'old', version: '1' } },
+    result: {
+      protocolVersion: '2025-11-25',
+      capabilities: { tools: {} },
+      serverInfo: { name: 'old', version: '1' },
+    },
   })
   /** A legacy server that does `onDiscover` when it is probed, and answers the rest as legacy servers do. */
   function legacyServer(onDiscover: (channel: Channel, id: unknown) => void, log: string[]) {
@@ -206,7 +239,9 @@ describe('finding out the era', () => {
     ],
   ])('%s means legacy', async (_name, onDiscover) => {
     const log: string[] = []
-    const up = upstream(legacyServer(onDiscover as (c: Channel, id: unknown) => void, log), { probeTimeout: 50 })
+    const up = upstream(legacyServer(onDiscover as (c: Channel, id: unknown) => void, log), {
+      probeTimeout: 50,
+    })
     const { response } = await callAsModern(up.handler, 1, 'tools/list', {}, { capabilities: {} })
     expect(response).toMatchObject({ result: { tools: [], resultType: 'complete' } })
     expect(up.era()).toBe('legacy')
@@ -234,7 +269,13 @@ describe('finding out the era', () => {
       })
     })
     const up = upstream(target, { probeTimeout: 30 })
-    const { response } = await callAsModern(up.handler, 1, 'tools/list', {}, { capabilities: ALL_CAPABILITIES })
+    const { response } = await callAsModern(
+      up.handler,
+      1,
+      'tools/list',
+      {},
+      { capabilities: ALL_CAPABILITIES },
+    )
     expect(response).toMatchObject({ result: { nextCursor: 'page 2' } })
     expect(up.era()).toBe('modern')
     await up.close()
@@ -246,7 +287,11 @@ describe('finding out the era', () => {
         message: message => {
           if ('id' in message) {
             reply(channel, message.id, {
-              error: { code: -32022, message: 'no', data: { supported: ['2031-01-01'], requested: '2026-07-28' } },
+              error: {
+                code: -32022,
+                message: 'no',
+                data: { supported: ['2031-01-01'], requested: '2026-07-28' },
+              },
             })
           }
         },
@@ -261,19 +306,28 @@ describe('finding out the era', () => {
 })
 
 describe('a connection that ends', () => {
-  it.each(['modern', 'legacy'] as const)('fails its calls, and the next call gets a new one: %s', async protocol => {
-    const { handler, counters } = everythingHandler()
-    const target = memoryTarget(handler)
-    const up = upstream(target, { protocol })
-    const hanging = callAsModern(up.handler, 1, 'tools/call', { name: 'hang' }, { capabilities: {} })
-    await until(() => counters.runs.get('hang') === 1)
-    await target.served[0]?.close()
-    expect((await hanging).response).toMatchObject({ error: { data: { code: 'ERR_CLOSED' } } })
-    const { response } = await callAsModern(up.handler, 2, 'tools/call', { name: 'echo' }, { capabilities: {} })
-    expect(response).toMatchObject({ id: 2, result: { structuredContent: {} } })
-    expect(target.served).toHaveLength(2)
-    await up.close()
-  })
+  it.each(['modern', 'legacy'] as const)(
+    'fails its calls, and the next call gets a new one: %s',
+    async protocol => {
+      const { handler, counters } = everythingHandler()
+      const target = memoryTarget(handler)
+      const up = upstream(target, { protocol })
+      const hanging = callAsModern(up.handler, 1, 'tools/call', { name: 'hang' }, { capabilities: {} })
+      await until(() => counters.runs.get('hang') === 1)
+      await target.served[0]?.close()
+      expect((await hanging).response).toMatchObject({ error: { data: { code: 'ERR_CLOSED' } } })
+      const { response } = await callAsModern(
+        up.handler,
+        2,
+        'tools/call',
+        { name: 'echo' },
+        { capabilities: {} },
+      )
+      expect(response).toMatchObject({ id: 2, result: { structuredContent: {} } })
+      expect(target.served).toHaveLength(2)
+      await up.close()
+    },
+  )
 })
 
 async function until(condition: () => boolean): Promise<void> {
