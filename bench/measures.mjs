@@ -149,9 +149,8 @@ function checkEvents(messages, id, token, count) {
  * product of its own, got by `fresh`, that nothing else has used: memory that sessions leave free when they have been opened
  * would hide what streams take, so a stream is not measured on top of them.
  */
-export async function measureMemory(lane, scale, fresh) {
-  const sessions = scaled(lane.sessions, scale)
-  const streams = scaled(lane.streams, scale)
+export async function measureMemory(lane, fresh) {
+  const { sessions, streams } = lane
   const result = { streams }
   if (sessions > 0) {
     const { kib, echoKib } = await fresh(bench => growth(bench, lane, sessions, false))
@@ -159,10 +158,6 @@ export async function measureMemory(lane, scale, fresh) {
   }
   result.stream = (await fresh(bench => growth(bench, lane, streams, true))).kib
   return result
-}
-
-function scaled(count, scale) {
-  return count === 0 ? 0 : Math.max(16, Math.round(count * scale))
 }
 
 /** What `count` sessions, each with an idle stream if `streaming`, add to the product and to the echo servers, per piece. */

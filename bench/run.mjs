@@ -25,8 +25,8 @@ const HELP = `npm run bench -- [options]
   --seconds S       length of one measure of requests (1.5; quick: 0.6)
   --cells NAMES     crossing: also anyport between two eras, a legacy client of a modern server and the reverse;
                     modern-peers: also the other products with modern requests
-  --json FILE       all samples and medians
-  --quick           about one minute, and fewer sessions and streams
+  --json FILE       all samples (rounds: one entry per pass), medians, verdicts and errors
+  --quick           one short round, about two minutes with all products
   --check           exit with 1 if a target is missed or could not be measured`
 
 const options = readOptions()
@@ -85,7 +85,7 @@ async function main() {
       node: process.version,
       cpus: cpus().map(({ model }) => model),
       options,
-      rows,
+      rounds: rows,
       summary: summarise(rows),
       verdicts,
       errors,
@@ -165,7 +165,7 @@ async function runRound(round) {
   if (has('memory') && round < options.memoryRounds) {
     for (const lane of rotated(chosen, round)) {
       await attempt(0, lane, 'memory', () =>
-        measureMemory(lane, options.scale, async work => {
+        measureMemory(lane, async work => {
           const bench = await start(lane, { collectable: true })
           try {
             return await work(bench)
@@ -237,7 +237,6 @@ function readOptions() {
     json: values.json,
     check: values.check,
     memoryRounds: values.quick ? 1 : 2,
-    scale: values.quick ? 0.25 : 1,
   }
 }
 
