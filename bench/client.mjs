@@ -106,7 +106,7 @@ export class Client {
   }
 
   /** Tries every 5 ms until a first call has been answered rightly. */
-  async firstAnswer(product, limit = 20_000) {
+  async firstAnswer(product, limit = 10_000) {
     const deadline = performance.now() + limit
     for (;;) {
       try {

@@ -1,6 +1,6 @@
 /**
  * The MCP server behind every product: newline-delimited JSON-RPC on stdio, written to cost as little as it can, so
- * that the product in front of it is what gets measured. Speaks both eras; `BENCH_ERA=legacy|modern` or
+ * that the product in front of it is what gets measured. Speaks both eras;
  * `--era legacy|modern` pins it to one.
  */
 
@@ -14,7 +14,7 @@ const META_SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId'
 const WRITE_SIZE = 32 * 1024
 
 const flag = process.argv.indexOf('--era')
-const era = (flag === -1 ? process.env.BENCH_ERA : process.argv[flag + 1]) || 'both'
+const era = flag === -1 ? 'both' : process.argv[flag + 1]
 if (!['both', 'legacy', 'modern'].includes(era))
   throw new TypeError(`era must be both, legacy or modern: ${era}`)
 

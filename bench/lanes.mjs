@@ -27,7 +27,7 @@ const lanes = [
     announces: true,
     sessions: 0,
     streams: 2000,
-    launch: port => ({ command: node, args: [RAW, '--port', `${port}`], env: {} }),
+    launch: port => ({ command: node, args: [RAW, '--port', `${port}`] }),
   },
   {
     name: 'forwarder',
@@ -36,7 +36,7 @@ const lanes = [
     announces: true,
     sessions: 0,
     streams: 2000,
-    launch: port => ({ command: node, args: [FORWARDER, '--port', `${port}`, '--', node, ECHO], env: {} }),
+    launch: port => ({ command: node, args: [FORWARDER, '--port', `${port}`, '--', node, ECHO] }),
   },
   anyport('anyport-legacy', 'legacy', 'legacy'),
   anyport('anyport-modern', 'modern', 'modern'),
@@ -60,8 +60,19 @@ function anyport(name, era, serverEra) {
     broadcasts: true,
     launch: port => ({
       command: node,
-      args: [ANYPORT, 'serve', '--port', `${port}`, '--log-format', 'json', '--', node, ECHO],
-      env: { BENCH_ERA: serverEra },
+      args: [
+        ANYPORT,
+        'serve',
+        '--port',
+        `${port}`,
+        '--log-format',
+        'json',
+        '--',
+        node,
+        ECHO,
+        '--era',
+        serverEra,
+      ],
     }),
   }
 }
@@ -82,14 +93,13 @@ function supergateway(name, era) {
         ...[
           SUPERGATEWAY,
           '--stdio',
-          `'${node}' '${ECHO}'`,
+          `'${node}' '${ECHO}' --era ${era}`,
           '--outputTransport',
           'streamableHttp',
           '--stateful',
         ],
         ...['--port', `${port}`, '--logLevel', 'none'],
       ],
-      env: { BENCH_ERA: era },
     }),
   }
 }
@@ -102,15 +112,15 @@ function mcpProxy(name, era) {
     era,
     needs: MCP_PROXY,
     sessions: era === 'legacy' ? 1000 : 0,
-    streams: 2000,
+    // It takes 1024 modern ones, the warm-up's included.
+    streams: era === 'legacy' ? 2000 : 900,
     broadcasts: true,
     launch: port => ({
       command: node,
       args: [
         ...[MCP_PROXY, '--host', '127.0.0.1', '--server', 'stream', '--port', `${port}`, ...upstream],
-        ...['--', node, ECHO],
+        ...['--', node, ECHO, '--era', era],
       ],
-      env: { BENCH_ERA: era },
     }),
   }
 }

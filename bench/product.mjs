@@ -4,10 +4,12 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 
 /** Of /proc/PID/stat: Linux has counted in hundredths of a second on every platform Node runs on. */
 const MS_PER_TICK = 10
 const PAGE_KIB = 4
+const COLLECT = fileURLToPath(new URL('collect-on-signal.cjs', import.meta.url))
 const running = new Set()
 
 export class Product {
@@ -18,16 +20,20 @@ export class Product {
   port = 0
   spawnedAt = 0
 
-  /** `launch(port)` gives `{ command, args, env }`; a product that takes port 0 prints where it listens. */
-  static async start(lane) {
+  /**
+   * `launch(port)` gives `{ command, args }`; a product that announces itself takes port 0 and prints where it listens.
+   * `settledMemory` needs `collectable`.
+   */
+  static async start(lane, { collectable = false } = {}) {
     const product = new Product()
     product.name = lane.name
     product.port = lane.announces ? 0 : await freePort()
-    const { command, args, env } = lane.launch(product.port)
+    const { command, args } = lane.launch(product.port)
+    const env = collectable ? { ...process.env, NODE_OPTIONS: `--require "${COLLECT}"` } : process.env
     product.spawnedAt = performance.now()
     const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...env },
+      env,
     })
     product.#child = child
     running.add(product)
@@ -73,8 +79,13 @@ export class Product {
     return { product: sum(product), echo: sum(echo), echoes: echo.length }
   }
 
-  /** Memory once it has stopped moving, or after `limit` ms. */
+  /** Memory after its garbage has been collected, once it has stopped moving, or after `limit` ms. */
   async settledMemory(limit = 4000) {
+    // Twice: what the first one finalises, the second one frees.
+    for (let time = 0; time < 2; time++) {
+      await sleep(300)
+      if (this.alive) this.#child.kill('SIGUSR2')
+    }
     const deadline = performance.now() + limit
     const seen = []
     for (;;) {

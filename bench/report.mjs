@@ -1,27 +1,27 @@
-/** Medians over the rounds, ratios within a round, and the targets. */
+/** Medians over the passes of all rounds, ratios within a pass, and the targets. */
 
 import { median } from './measures.mjs'
 
-/** Each: what it is, the value, the bound, and whether more or less is wanted. Ratios are to the forwarder of the same round. */
+/** Each: what it is, the value, the bound, and whether more or less is wanted. Ratios are to the forwarder in the same pass. */
 const TARGETS = [
   { text: 'requests/s, 64 connections', of: ['rps64', 'rps'], relative: true, least: 0.85 },
   { text: 'MiB/s, 8 MiB results', of: ['payload8', 'mibps'], relative: true, least: 0.85 },
   { text: 'events/s', of: ['events', 'eps'], relative: true, least: 2 },
   { text: 'events lost', of: ['events', 'lost'], worst: true, most: 0 },
   { text: 'first answer, ms', of: ['start', 'ms'], relative: true, most: 1.5 },
-  { text: 'idle stream, KiB', of: ['memory', 'stream'], most: 25 },
+  { text: 'idle stream and session, KiB', of: ['memory', 'stream'], most: 25 },
 ]
 const JUDGED = ['anyport-legacy', 'anyport-modern']
 
-/** The values of one lane over the rounds that have them. */
-function values(rounds, lane, [measure, field]) {
-  return rounds.map(round => round[lane]?.[measure]?.[field]).filter(value => value !== undefined)
+/** The values of one lane over the passes that have them. */
+function values(rows, lane, [measure, field]) {
+  return rows.map(row => row[lane]?.[measure]?.[field]).filter(value => value !== undefined)
 }
 
-function ratios(rounds, lane, base, [measure, field]) {
-  return rounds.flatMap(round => {
-    const value = round[lane]?.[measure]?.[field]
-    const unit = round[base]?.[measure]?.[field]
+function ratios(rows, lane, base, [measure, field]) {
+  return rows.flatMap(row => {
+    const value = row[lane]?.[measure]?.[field]
+    const unit = row[base]?.[measure]?.[field]
     return value === undefined || !(unit > 0) ? [] : [value / unit]
   })
 }
@@ -29,19 +29,19 @@ function ratios(rounds, lane, base, [measure, field]) {
 const middle = list => (list.length === 0 ? undefined : median(list))
 
 /** Everything as numbers: per lane, measure and field the median, and the median ratios to raw and to the forwarder. */
-export function summarise(rounds) {
+export function summarise(rows) {
   const summary = {}
-  for (const round of rounds) {
-    for (const [lane, measures] of Object.entries(round)) {
+  for (const row of rows) {
+    for (const [lane, measures] of Object.entries(row)) {
       for (const [measure, fields] of Object.entries(measures)) {
         for (const field of Object.keys(fields)) {
           summary[lane] ??= {}
           summary[lane][measure] ??= {}
           const path = [measure, field]
           summary[lane][measure][field] ??= {
-            median: middle(values(rounds, lane, path)),
-            toRaw: middle(ratios(rounds, lane, 'raw', path)),
-            toForwarder: middle(ratios(rounds, lane, 'forwarder', path)),
+            median: middle(values(rows, lane, path)),
+            toRaw: middle(ratios(rows, lane, 'raw', path)),
+            toForwarder: middle(ratios(rows, lane, 'forwarder', path)),
           }
         }
       }
@@ -50,8 +50,8 @@ export function summarise(rounds) {
   return summary
 }
 
-export function printReport(rounds, lanes, print) {
-  const summary = summarise(rounds)
+export function printReport(rows, lanes, print) {
+  const summary = summarise(rows)
   const table = (title, measure, columns) => {
     const rows = lanes.filter(lane => summary[lane]?.[measure] !== undefined)
     if (rows.length === 0) return
@@ -116,12 +116,12 @@ export function printReport(rounds, lanes, print) {
 }
 
 /** The targets that this run can judge: `{ lane, text, value, bound, met }`, `met` undefined where nothing was measured. */
-export function judge(rounds, only) {
+export function judge(rows, lanes, measures) {
   const verdicts = []
-  for (const lane of JUDGED) {
+  for (const lane of JUDGED.filter(name => lanes.includes(name))) {
     for (const { text, of, relative, worst, least, most } of TARGETS) {
-      if (!only.some(measure => of[0].startsWith(measure))) continue
-      const list = relative ? ratios(rounds, lane, 'forwarder', of) : values(rounds, lane, of)
+      if (!measures.some(measure => of[0].startsWith(measure))) continue
+      const list = relative ? ratios(rows, lane, 'forwarder', of) : values(rows, lane, of)
       const value = list.length === 0 ? undefined : worst ? Math.max(...list) : median(list)
       const bound =
         least !== undefined
@@ -140,7 +140,7 @@ export function printVerdicts(verdicts, print) {
   for (const { lane, text, value, bound, met } of verdicts) {
     const word = met === undefined ? 'not measured' : met ? 'met' : 'MISSED'
     const measured = value === undefined ? '-' : value.toFixed(2)
-    print(`${word.padEnd(12)}  ${lane.padEnd(14)}  ${text.padEnd(26)}  ${measured.padStart(8)}  (${bound})`)
+    print(`${word.padEnd(12)}  ${lane.padEnd(14)}  ${text.padEnd(28)}  ${measured.padStart(8)}  (${bound})`)
   }
 }
 

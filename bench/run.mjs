@@ -15,25 +15,30 @@ import { Product } from './product.mjs'
 import { judge, printReport, printVerdicts, summarise } from './report.mjs'
 
 const MEASURES = ['rps', 'payload', 'events', 'memory', 'start']
+/** Samples of each measure per round. */
+const PASSES = 3
+const EVENTS = 10_000
 const HELP = `npm run bench -- [options]
   --only NAMES      products or lanes, by comma: raw, forwarder, anyport, anyport-legacy, anyport-modern, supergateway, mcp-proxy
   --measures NAMES  of ${MEASURES.join(', ')}
-  --rounds N        interleaved rounds (5; quick: 1)
+  --rounds N        interleaved rounds (4; quick: 1)
   --seconds S       length of one measure of requests (1.5; quick: 0.6)
   --cells NAMES     crossing: also anyport between two eras, a legacy client of a modern server and the reverse;
                     modern-peers: also the other products with modern requests
-  --json FILE       all samples and medians
-  --quick           about one minute, and fewer sessions and streams
+  --json FILE       all samples (rounds: one entry per pass), medians, verdicts and errors
+  --quick           one short round, about two minutes with all products
   --check           exit with 1 if a target is missed or could not be measured`
 
 const options = readOptions()
 const { chosen, skipped } = chooseLanes(options.only, options.cells)
-const rounds = []
+const rows = []
 const errors = []
+let stopping = false
 
 process.on('exit', () => Product.killAllNow())
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
+    stopping = true
     process.stderr.write(`\n${signal}: stopping the products\n`)
     Product.stopAll().finally(() => process.exit(130))
   })
@@ -50,15 +55,15 @@ async function main() {
   for (const { name, missing } of skipped)
     print(`skipped ${name}: ${missing} is missing${name.startsWith('anyport') ? ' (npm run build)' : ''}`)
   try {
-    for (let round = 0; round < options.rounds; round++) {
+    for (let round = 0; round < options.rounds && !stopping; round++) {
       process.stderr.write(`round ${round + 1} of ${options.rounds}\n`)
-      rounds.push(await runRound(round))
+      rows.push(...(await runRound(round)))
     }
   } finally {
     await Product.stopAll()
   }
   printReport(
-    rounds,
+    rows,
     chosen.map(({ name }) => name),
     print,
   )
@@ -67,15 +72,21 @@ async function main() {
     print(`round ${round + 1}, ${lane}, ${measure}: ${message}`)
   const judged = MEASURES.filter(measure => options.measures.includes(measure))
   const wanted = options.only.length === 0 || options.only.some(name => name.startsWith('anyport'))
-  const verdicts = wanted ? judge(rounds, judged) : []
+  const verdicts = wanted
+    ? judge(
+        rows,
+        [...chosen, ...skipped].map(({ name }) => name),
+        judged,
+      )
+    : []
   printVerdicts(verdicts, print)
   if (options.json !== undefined) {
     const told = {
       node: process.version,
       cpus: cpus().map(({ model }) => model),
       options,
-      rounds,
-      summary: summarise(rounds),
+      rounds: rows,
+      summary: summarise(rows),
       verdicts,
       errors,
       skipped,
@@ -89,88 +100,91 @@ async function main() {
 }
 
 /**
- * All products are started one after the other, then each measure visits all of them in turn, so that what is compared
- * was measured within seconds. The order moves on by one from round to round.
+ * All products are started one after the other. Then each measure visits all of them in turn, in several short passes, so
+ * that what is compared was measured within seconds: the machine changes its pace from one second to the next. The order
+ * moves on by one with each pass. Returns one row of samples per pass.
  */
 async function runRound(round) {
-  const results = {}
+  const rows = Array.from({ length: PASSES }, () => ({}))
   const benches = []
-  const order = chosen.map((_, index) => chosen[(index + round) % chosen.length])
-  const attempt = async (lane, measure, work) => {
-    try {
-      const result = await work()
-      if (result !== undefined) {
-        results[lane.name] ??= {}
-        results[lane.name][measure] = result
-      }
-      return true
-    } catch (error) {
-      errors.push({ round, lane: lane.name, measure, message: error.message })
-      process.stderr.write(`${lane.name}, ${measure}: ${error.message}\n`)
-      return false
-    }
-  }
   const has = measure => options.measures.includes(measure)
 
+  const attempt = async (pass, lane, measure, work) => {
+    if (stopping) return
+    try {
+      const result = await work()
+      if (result === undefined) return
+      rows[pass][lane.name] ??= {}
+      rows[pass][lane.name][measure] = result
+    } catch (error) {
+      if (stopping) return
+      errors.push({ round, lane: lane.name, measure, message: error.message })
+      process.stderr.write(`${lane.name}, ${measure}: ${error.message}\n`)
+    }
+  }
+  const visit = async (measure, passes, work) => {
+    for (let pass = 0; pass < passes; pass++) {
+      for (const bench of rotated(benches, round + pass)) {
+        await attempt(pass, bench.lane, measure, () => {
+          if (!bench.product.alive) throw new Error(`the product has ended: ${bench.product.lastWords}`)
+          return work(bench)
+        })
+      }
+    }
+  }
+
   if (['rps', 'payload', 'events', 'start'].some(has)) {
-    for (const lane of order) {
-      await attempt(lane, 'start', async () => {
+    for (const lane of rotated(chosen, round)) {
+      await attempt(0, lane, 'start', async () => {
         const bench = await start(lane)
         benches.push(bench)
         return has('start') ? { ms: bench.firstAnswer } : undefined
       })
     }
-    const visit = async (measure, work) => {
-      for (const bench of benches) {
-        if (!bench.product.alive) {
-          errors.push({
-            round,
-            lane: bench.lane.name,
-            measure,
-            message: `the product has ended: ${bench.product.lastWords}`,
-          })
-        } else await attempt(bench.lane, measure, () => work(bench))
-      }
-    }
     if (has('rps')) {
       // Compile the hot paths first.
-      await visit('warm-up', async bench => void (await measureRequests(bench, 16, options.seconds * 0.7)))
+      await visit('warm-up', 1, async bench => void (await measureRequests(bench, 16, options.seconds / 2)))
       for (const connections of [1, 16, 64]) {
-        await visit(`rps${connections}`, bench => measureRequests(bench, connections, options.seconds))
+        await visit(`rps${connections}`, PASSES, bench =>
+          measureRequests(bench, connections, options.seconds / PASSES),
+        )
       }
     }
     if (has('payload')) {
       for (const mib of [1, 8]) {
-        await visit(`payload${mib}`, bench => measurePayload(bench, mib * 1048576, options.seconds * 0.6))
+        await visit(`payload${mib}`, PASSES, bench =>
+          measurePayload(bench, mib * 1048576, options.seconds / PASSES / 2),
+        )
       }
     }
-    if (has('events')) {
-      const count = 10_000
-      await visit('events', async bench => ({
-        ...(await measureEvents(bench, count, options.seconds * 0.6)),
-        count,
-      }))
-    }
+    if (has('events'))
+      await visit('events', PASSES, bench => measureEvents(bench, EVENTS, options.seconds / PASSES / 2))
     for (const bench of benches) await stop(bench, round)
   }
 
   if (has('memory') && round < options.memoryRounds) {
-    for (const lane of order) {
-      await attempt(lane, 'memory', async () => {
-        const bench = await start(lane)
-        try {
-          return await measureMemory({ ...bench, scale: options.scale })
-        } finally {
-          await stop(bench, round)
-        }
-      })
+    for (const lane of rotated(chosen, round)) {
+      await attempt(0, lane, 'memory', () =>
+        measureMemory(lane, async work => {
+          const bench = await start(lane, { collectable: true })
+          try {
+            return await work(bench)
+          } finally {
+            await stop(bench, round)
+          }
+        }),
+      )
     }
   }
-  return results
+  return rows
 }
 
-async function start(lane) {
-  const product = await Product.start(lane)
+function rotated(list, by) {
+  return list.map((_, index) => list[(index + by) % list.length])
+}
+
+async function start(lane, how) {
+  const product = await Product.start(lane, how)
   try {
     await product.listening()
     const client = new Client(lane, product.port)
@@ -217,13 +231,12 @@ function readOptions() {
   return {
     only: values.only.split(',').filter(Boolean),
     measures,
-    rounds: bounded('--rounds', values.rounds ?? (values.quick ? '1' : '5'), 1, 50),
+    rounds: bounded('--rounds', values.rounds ?? (values.quick ? '1' : '4'), 1, 50),
     seconds: bounded('--seconds', values.seconds ?? (values.quick ? '0.6' : '1.5'), 0.2, 30),
     cells,
     json: values.json,
     check: values.check,
     memoryRounds: values.quick ? 1 : 2,
-    scale: values.quick ? 0.25 : 1,
   }
 }
 
