@@ -25,7 +25,8 @@ export function announcement({ version, serving, server, colors }: Announcement)
     `${paint('1', 'anyport')} ${version} serves ${paint('1', serving)}`,
     '',
     ...rows.map(
-      ([name, address, who]) => `  ${name.padEnd(16)} ${paint('36', address.padEnd(width))}   ${paint('2', who)}`,
+      ([name, address, who]) =>
+        `  ${name.padEnd(16)} ${paint('36', address.padEnd(width))}   ${paint('2', who)}`,
     ),
   ]
   if (server.url !== undefined) {
@@ -44,15 +45,20 @@ export function announcement({ version, serving, server, colors }: Announcement)
 
 /** A short name for the configuration, from what looks most like a server's: `npx -y @scope/server-name` is `name`. */
 export function serverName(serving: string): string {
-  const words = serving.split(/\s+/).filter(word => /[A-Za-z]/.test(word) && !word.startsWith('-') && !word.includes('='))
-  const launchers = /^(npx|npm|pnpm|pnpx|yarn|bunx?|deno|node|uvx?|uv|python[\d.]*|pipx|docker|run|exec|dlx|tsx|sh|env)$/
+  const words = serving
+    .split(/\s+/)
+    .filter(word => /[A-Za-z]/.test(word) && !word.startsWith('-') && !word.includes('='))
+  const launchers =
+    /^(npx|npm|pnpm|pnpx|yarn|bunx?|deno|node|uvx?|uv|python[\d.]*|pipx|docker|run|exec|dlx|tsx|sh|env)$/
   const candidate =
-    words.map(word => word.replace(/\\/g, '/').replace(/\/+$/, '').split('/').at(-1) as string).find(word => !launchers.test(word)) ?? ''
+    words
+      .map(word => word.replace(/\\/g, '/').replace(/\/+$/, '').split('/').at(-1) as string)
+      .find(word => !launchers.test(word)) ?? ''
   const name = candidate
     .replace(/@[^@]*$/, '')
     .replace(/\.(m?[jt]s|c[jt]s|py|exe|sock|jar)$/i, '')
     .replace(/^(mcp[-_])?server[-_]|[-_](mcp[-_]server|server[-_]mcp|server|mcp)$|^mcp[-_]/gi, '')
     .replace(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^-+|-+$/g, '')
-  return name === '' ? 'anyport' : name
+  return /[A-Za-z]/.test(name) ? name : 'anyport'
 }

@@ -86,7 +86,9 @@ export function oneOf<const T extends string>(...choices: readonly T[]): (given:
     if (choice !== undefined) return choice
     const near = nearest(given, choices)
     const list = choices.join(', ')
-    throw new TypeError(`${JSON.stringify(given)} is none of ${list}${near === undefined ? '' : `; did you mean ${near}?`}`)
+    throw new TypeError(
+      `${JSON.stringify(given)} is none of ${list}${near === undefined ? '' : `; did you mean ${near}?`}`,
+    )
   }
 }
 

@@ -48,7 +48,8 @@ async function report(error: unknown, argv: readonly string[]): Promise<number> 
   const { describeError } = await import('./describe-error.js')
   const usage = error instanceof UsageError
   process.stderr.write(`anyport: ${describeError(error, { stack: isDebug(argv) })}\n`)
-  if (usage) process.stderr.write(`Run "anyport help${argv[0] === 'serve' ? ' serve' : ''}" to see what there is.\n`)
+  if (usage)
+    process.stderr.write(`Run "anyport help${argv[0] === 'serve' ? ' serve' : ''}" to see what there is.\n`)
   return usage ? 2 : 1
 }
 

@@ -50,7 +50,10 @@ export const SERVE_OPTIONS = {
     metavar: 'NAME=VALUE',
     group: server,
   }),
-  'env-file': list('File with variables for the command (repeatable)', text, { metavar: 'FILE', group: server }),
+  'env-file': list('File with variables for the command (repeatable)', text, {
+    metavar: 'FILE',
+    group: server,
+  }),
   protocol: value('Era of the server: auto, legacy or modern', oneOf('auto', 'legacy', 'modern'), {
     metavar: 'ERA',
     default: 'auto',
@@ -89,12 +92,19 @@ export const SERVE_OPTIONS = {
     default: 'info',
     group: output,
   }),
-  'log-format': value('text or json', oneOf('text', 'json'), { metavar: 'FORMAT', default: 'text', group: output }),
+  'log-format': value('text or json', oneOf('text', 'json'), {
+    metavar: 'FORMAT',
+    default: 'text',
+    group: output,
+  }),
   quiet: flag('Print errors only', { group: output }),
 } as const satisfies OptionSpecs
 
 export const SERVE: CommandSpec = {
-  usage: ['anyport serve [options] -- COMMAND [ARGS...]', 'anyport serve [options] socket:PATH | tcp://HOST:PORT'],
+  usage: [
+    'anyport serve [options] -- COMMAND [ARGS...]',
+    'anyport serve [options] socket:PATH | tcp://HOST:PORT',
+  ],
   summary:
     'Serves one MCP server on every HTTP transport at once: Streamable HTTP for modern and legacy clients, and HTTP+SSE.',
   examples: [
@@ -111,7 +121,9 @@ export function parseHostPort(given: string): { readonly host: string; readonly 
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]\s]+)):(\d+)$/.exec(given) ?? []
   const host = bracketed ?? plain
   if (host === undefined || Number(port) > 65_535) {
-    throw new TypeError(`${JSON.stringify(given)} is no address; write for example 127.0.0.1:4000 or [::1]:4000`)
+    throw new TypeError(
+      `${JSON.stringify(given)} is no address; write for example 127.0.0.1:4000 or [::1]:4000`,
+    )
   }
   return { host, port: Number(port) }
 }
@@ -121,7 +133,9 @@ function parseVariable(given: string): readonly [name: string, value: string] {
   const equals = given.indexOf('=')
   const name = equals < 0 ? given : given.slice(0, equals)
   if (!/^[A-Za-z_][A-Za-z0-9_.()-]*$/.test(name)) {
-    throw new TypeError(`expected NAME=VALUE, got ${equals < 0 ? 'something else' : `the name ${JSON.stringify(name)}`}`)
+    throw new TypeError(
+      `expected NAME=VALUE, got ${equals < 0 ? 'something else' : `the name ${JSON.stringify(name)}`}`,
+    )
   }
   if (equals >= 0) return [name, given.slice(equals + 1)]
   const inherited = process.env[name]

@@ -31,10 +31,16 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
 
   let server: Server
   try {
-    server = await serve(target, { ...serveOptions(parsed), clientInfo: { name: 'anyport', version: own }, onEvent })
+    server = await serve(target, {
+      ...serveOptions(parsed),
+      clientInfo: { name: 'anyport', version: own },
+      onEvent,
+    })
   } catch (error) {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   }
+  // By the end of this turn it is known whether the program could be started.
+  await new Promise(resolve => setImmediate(resolve))
   if (unusable.error === undefined) await announce(server, { own, target, options, log })
 
   const end = await Promise.race([server.closed.then(() => undefined), signalled(), unusable.found])
@@ -93,10 +99,14 @@ function targetOf({ options, positionals, rest, given }: Parsed, log: Log): Targ
   const [address, ...more] = positionals
   if (address === undefined) {
     const [command, ...args] = rest ?? []
-    if (command === undefined) throw new UsageError('What is to be served? Write: anyport serve -- COMMAND [ARGS...]')
+    if (command === undefined)
+      throw new UsageError('What is to be served? Write: anyport serve -- COMMAND [ARGS...]')
     const env = Object.assign({}, ...options['env-file'].map(readFile), Object.fromEntries(options.env))
     const onStderr = (line: string) => log.info('server_stderr', line)
-    return connect({ command, args, env, onStderr, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) }, limits)
+    return connect(
+      { command, args, env, onStderr, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) },
+      limits,
+    )
   }
   const socket = /^socket:(.+)$/s.exec(address)?.[1]
   const tcp = /^tcp:\/\/(.+?)\/?$/s.exec(address)?.[1]
@@ -107,7 +117,8 @@ function targetOf({ options, positionals, rest, given }: Parsed, log: Log): Targ
         : `Put -- before the command: anyport serve [options] -- ${[...positionals, ...(rest ?? [])].join(' ')}`,
     )
   }
-  if (more.length > 0 || rest !== undefined) throw new UsageError(`${address} is served alone, without a command`)
+  if (more.length > 0 || rest !== undefined)
+    throw new UsageError(`${address} is served alone, without a command`)
   for (const name of ['cwd', 'env', 'env-file']) {
     if (given.has(name)) throw new UsageError(`--${name} is for a command; ${address} runs already`)
   }
@@ -168,23 +179,33 @@ async function announce(server: Server, { own, target, options, log }: Situation
   for (const url of places) {
     if (url === undefined) continue
     const sse = url === server.url ? { sse: server.sseUrl } : {}
-    log.info('listening', `Listening on ${url}`, { url, ...sse, serving: target.name, version: own, pid: process.pid })
+    log.info('listening', `Listening on ${url}`, {
+      url,
+      ...sse,
+      serving: target.name,
+      version: own,
+      pid: process.pid,
+    })
   }
 }
 
 function logEvent(log: Log, name: string, event: ServeEvent): void {
   switch (event.type) {
     case 'starting':
-      return log.debug('server_starting', 'Starting the server', { server: name })
+      log.debug('server_starting', 'Starting the server', { server: name })
+      break
     case 'ready':
-      return log.info('server_ready', `The server is ready`, { era: event.era, ms: Math.round(event.milliseconds) })
+      log.info('server_ready', 'The server is ready', { era: event.era, ms: Math.round(event.milliseconds) })
+      break
     case 'failed':
-      return log.error('server_failed', describeError(event.error), factsOf(event.error))
+      log.error('server_failed', describeError(event.error), factsOf(event.error))
+      break
     case 'noise':
-      return log.warn('server_noise', 'The server wrote something that is no message to its stdout', { ...event.noise })
+      log.warn('server_noise', 'The server wrote to its stdout what is no message', { ...event.noise })
+      break
     case 'error': {
       const stack = log.enabled('debug') && event.error instanceof Error ? { stack: event.error.stack } : {}
-      return log.error('internal_error', describeError(event.error), stack)
+      log.error('internal_error', describeError(event.error), stack)
     }
   }
 }

@@ -17,8 +17,15 @@ const MAX_MILLISECONDS = 2_147_483_647
 
 /** `500ms`, `2s`, `10m`, `1h`, also `1.5s`, in milliseconds. Throws `TypeError` that shows how to write it. */
 export function parseDuration(text: string): number {
-  const milliseconds = parseQuantity(text, MILLISECONDS, 'duration', '500ms, 2s, 10m or 1h', number => `${number}s`)
-  if (milliseconds > MAX_MILLISECONDS) throw new TypeError(`the duration ${JSON.stringify(text)} is longer than 24 days`)
+  const milliseconds = parseQuantity(
+    text,
+    MILLISECONDS,
+    'duration',
+    '500ms, 2s, 10m or 1h',
+    number => `${number}s`,
+  )
+  if (milliseconds > MAX_MILLISECONDS)
+    throw new TypeError(`the duration ${JSON.stringify(text)} is longer than 24 days`)
   return milliseconds
 }
 
@@ -44,10 +51,13 @@ function parseQuantity(
   withUnit: (number: string) => string,
 ): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim()) ?? []
-  if (number === undefined) throw new TypeError(`${JSON.stringify(text)} is no ${what}; write for example ${examples}`)
+  if (number === undefined)
+    throw new TypeError(`${JSON.stringify(text)} is no ${what}; write for example ${examples}`)
   if (unit === '') {
     if (Number(number) === 0) return 0
-    throw new TypeError(`the ${what} ${number} has no unit; write for example ${withUnit(number)} (${examples})`)
+    throw new TypeError(
+      `the ${what} ${number} has no unit; write for example ${withUnit(number)} (${examples})`,
+    )
   }
   const known = Object.keys(units).find(name => name.toLowerCase() === unit?.toLowerCase())
   if (known === undefined) {
@@ -56,7 +66,11 @@ function parseQuantity(
   return Math.round(Number(number) * (units[known] as number))
 }
 
-function formatQuantity(value: number, units: Readonly<Record<string, number>>, names: readonly string[]): string {
+function formatQuantity(
+  value: number,
+  units: Readonly<Record<string, number>>,
+  names: readonly string[],
+): string {
   const unit = names.find(name => value !== 0 && value % (units[name] as number) === 0) ?? names.at(-1)
   return `${value / (units[unit as string] as number)}${unit}`
 }

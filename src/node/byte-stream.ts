@@ -55,7 +55,6 @@ export function endWritable(output: Writable, timeout: number): Promise<void> {
   })
 }
 
-
 function joinSmall(chunks: readonly (string | Uint8Array)[]): string | undefined {
   let length = 0
   for (const chunk of chunks) {

@@ -20,7 +20,9 @@ export interface CommandTarget {
 }
 
 /** A server that already listens with the stdio framing. */
-export type SocketTarget = { readonly socket: string } | { readonly tcp: { readonly host: string; readonly port: number } }
+export type SocketTarget =
+  | { readonly socket: string }
+  | { readonly tcp: { readonly host: string; readonly port: number } }
 
 export interface ConnectOptions {
   /** A person's name for it. Default: the command line with what looks secret masked, or the address. */
@@ -35,12 +37,17 @@ export interface ConnectOptions {
 export function connect(target: CommandTarget | SocketTarget, options: ConnectOptions = {}): Target {
   if ('command' in target) {
     if (typeof target.command !== 'string' || target.command === '') {
-      throw new TypeError(`command: expected the name or path of a program, got ${JSON.stringify(target.command)}`)
+      throw new TypeError(
+        `command: expected the name or path of a program, got ${JSON.stringify(target.command)}`,
+      )
     }
     const name = options.name ?? nameOfCommand(target.command, target.args ?? [])
     const { env, ...program } = target
     const environment = childEnvironment(env === undefined ? {} : { env })
-    return { name, open: async () => framed(await spawnStream({ ...program, env: environment, name }), options) }
+    return {
+      name,
+      open: async () => framed(await spawnStream({ ...program, env: environment, name }), options),
+    }
   }
   const address: SocketAddress = 'socket' in target ? { path: target.socket } : target.tcp
   const name = options.name ?? formatSocketAddress(address)

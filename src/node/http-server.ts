@@ -36,7 +36,10 @@ const HIGH_WATER = 64 * 1024
 const ENCODE_ABOVE = 64 * 1024
 
 /** Rejects with `TransportError` ERR_LISTEN where the address cannot be bound. */
-export async function listenHttp(handler: HttpHandler, options: ListenHttpOptions = {}): Promise<HttpListener> {
+export async function listenHttp(
+  handler: HttpHandler,
+  options: ListenHttpOptions = {},
+): Promise<HttpListener> {
   const {
     host = '127.0.0.1',
     port = 0,

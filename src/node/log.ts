@@ -58,7 +58,9 @@ export function createLog(options: LogOptions = {}): Log {
       if (dropped > 0) {
         const count = dropped
         dropped = 0
-        output.write(render('warn', 'log_dropped', `${count} log records were dropped: stderr is not read`, { count }))
+        output.write(
+          render('warn', 'log_dropped', `${count} log records were dropped: stderr is not read`, { count }),
+        )
       }
       output.write(render(own, event, message, fields))
     }
@@ -112,7 +114,8 @@ function renderText(colors: boolean): Render {
 }
 
 function textValue(value: unknown): string {
-  if (typeof value === 'string') return /^[^\s"=]+$/.test(value) ? printable(value) : printable(JSON.stringify(value))
+  if (typeof value === 'string')
+    return /^[^\s"=]+$/.test(value) ? printable(value) : printable(JSON.stringify(value))
   if (value instanceof Error) return textValue(value.message)
   return printable(JSON.stringify(value, jsonValue) ?? String(value))
 }

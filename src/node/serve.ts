@@ -67,7 +67,8 @@ interface Face {
  */
 export async function serve(what: Target | Handler, options: ServeOptions = {}): Promise<Server> {
   const { host = '127.0.0.1', port = 3000, stdio = false, socket, tcp, onEvent = () => {} } = options
-  const http = options.host !== undefined || options.port !== undefined || !(stdio || socket !== undefined || tcp)
+  const http =
+    options.host !== undefined || options.port !== undefined || !(stdio || socket !== undefined || tcp)
   if (!options.allowUnauthenticated) {
     if (http) refuseOpenBind(host)
     if (tcp !== undefined) refuseOpenBind(tcp.host)

@@ -46,7 +46,13 @@ export function connectSocket(
     }
     const onError = (error: NodeJS.ErrnoException) => fail(connectError(name, error))
     const timer = setTimeout(
-      () => fail(new TransportError('ERR_TIMEOUT', `${name} did not accept a connection within ${timeout} ms`, { hop: name, retryable: true })),
+      () =>
+        fail(
+          new TransportError('ERR_TIMEOUT', `${name} did not accept a connection within ${timeout} ms`, {
+            hop: name,
+            retryable: true,
+          }),
+        ),
       timeout,
     )
     socket.once('error', onError)
@@ -154,7 +160,9 @@ function listen(
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const knob = 'path' in where ? '--socket' : '--tcp'
-      reject(new TransportError('ERR_LISTEN', listenMessage(name, knob, error), { hop: name, knob, cause: error }))
+      reject(
+        new TransportError('ERR_LISTEN', listenMessage(name, knob, error), { hop: name, knob, cause: error }),
+      )
     })
     server.listen(where, () => {
       server.removeAllListeners('error')
@@ -222,10 +230,18 @@ async function removeStale(path: string): Promise<void> {
     throw error
   }
   if (!isSocket) {
-    throw new TransportError('ERR_LISTEN', `${path} exists and is no socket; choose another path with --socket`, { hop: path, knob: '--socket' })
+    throw new TransportError(
+      'ERR_LISTEN',
+      `${path} exists and is no socket; choose another path with --socket`,
+      { hop: path, knob: '--socket' },
+    )
   }
   if (await answers(path)) {
-    throw new TransportError('ERR_LISTEN', `Another process already listens on ${path}; choose another path with --socket`, { hop: path, knob: '--socket' })
+    throw new TransportError(
+      'ERR_LISTEN',
+      `Another process already listens on ${path}; choose another path with --socket`,
+      { hop: path, knob: '--socket' },
+    )
   }
   await unlink(path)
 }
@@ -241,6 +257,8 @@ function answers(path: string): Promise<boolean> {
     // A listener whose backlog is full neither accepts nor refuses: it is alive.
     const timer = setTimeout(() => finish(true), 1_000)
     probe.once('connect', () => finish(true))
-    probe.once('error', (error: NodeJS.ErrnoException) => finish(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'))
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      finish(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    )
   })
 }

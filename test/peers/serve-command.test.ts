@@ -55,7 +55,10 @@ function anyport(...argv: string[]): Running {
     stdout: () => stdout,
     exited: once(child, 'exit').then(([code]) => code),
     async event(name) {
-      await until(() => records().some(record => record.event === name), () => `${name} in ${stderr}`)
+      await until(
+        () => records().some(record => record.event === name),
+        () => `${name} in ${stderr}`,
+      )
       return records().find(record => record.event === name) as Record<string, unknown>
     },
   }
@@ -66,7 +69,11 @@ function anyport(...argv: string[]): Running {
 const json = (...options: string[]) =>
   anyport('serve', '--port', '0', '--log-format', 'json', '--env', 'MCP_TEST_MARK', ...options)
 
-async function call(url: string, name: string, args: object): Promise<{ result?: { content: { text: string }[] } }> {
+async function call(
+  url: string,
+  name: string,
+  args: object,
+): Promise<{ result?: { content: { text: string }[] } }> {
   const meta = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientCapabilities': {},
@@ -80,7 +87,12 @@ async function call(url: string, name: string, args: object): Promise<{ result?:
       'mcp-method': 'tools/call',
       'mcp-name': name,
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args, _meta: meta } }),
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name, arguments: args, _meta: meta },
+    }),
   })
   const body = await response.text()
   // A slow answer comes as an event stream.
@@ -95,7 +107,7 @@ describe('anyport serve', () => {
     const { stderr, stdout } = anyport('serve', '--port', '0', ...COMMAND)
     await until(() => stderr().includes('Ctrl+C stops it.'), 'the announcement')
     const url = /Streamable HTTP +(\S+)/.exec(stderr())?.[1] as string
-    const configuration = JSON.parse(/\n( {2}\{[^]*?\n {2}\})\n/.exec(stderr())?.[1] as string)
+    const configuration = JSON.parse(/\n( {2}\{[\s\S]*?\n {2}\})\n/.exec(stderr())?.[1] as string)
     expect(configuration).toEqual({ mcpServers: { legacy: { type: 'http', url } } })
     expect(stderr()).toContain(`HTTP+SSE         ${url.replace('/mcp', '/sse')}`)
     expect((await fetch(url.replace('/mcp', '/healthz'))).status).toBe(200)
@@ -122,20 +134,23 @@ describe('anyport serve', () => {
     expect(textOf(await call(url, 'env', { name: 'ANYPORT_TEST_SECRET' }))).toBe('undefined')
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('on %s lets open calls finish, and leaves no process', async signal => {
-    const { event, process: child, exited, mark } = json(...COMMAND)
-    const url = (await event('listening')).url as string
-    await event('server_ready')
-    expect(markedProcesses(mark)).toHaveLength(2)
-    const slow = call(url, 'wait', { milliseconds: 600 })
-    await new Promise(resolve => setTimeout(resolve, 200))
-    child.kill(signal)
-    await event('draining')
-    await expect(fetch(url)).rejects.toThrow()
-    expect(textOf(await slow)).toBe('waited')
-    expect(await exited).toBe(0)
-    expect(markedProcesses(mark)).toEqual([])
-  })
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'on %s lets open calls finish, and leaves no process',
+    async signal => {
+      const { event, process: child, exited, mark } = json(...COMMAND)
+      const url = (await event('listening')).url as string
+      await event('server_ready')
+      expect(markedProcesses(mark)).toHaveLength(2)
+      const slow = call(url, 'wait', { milliseconds: 600 })
+      await new Promise(resolve => setTimeout(resolve, 200))
+      child.kill(signal)
+      await event('draining')
+      await expect(fetch(url)).rejects.toThrow()
+      expect(textOf(await slow)).toBe('waited')
+      expect(await exited).toBe(0)
+      expect(markedProcesses(mark)).toEqual([])
+    },
+  )
 
   it('ends calls that do not finish within --drain-timeout', async () => {
     const { event, process: child, exited, mark } = json('--drain-timeout', '100ms', ...COMMAND)
@@ -164,7 +179,12 @@ describe('anyport serve', () => {
   })
 
   it('on stdio answers its client, ends with it, and leaves no process', async () => {
-    const { process: child, exited, mark, stdout } = anyport('serve', '--stdio', '--env', 'MCP_TEST_MARK', ...COMMAND)
+    const {
+      process: child,
+      exited,
+      mark,
+      stdout,
+    } = anyport('serve', '--stdio', '--env', 'MCP_TEST_MARK', ...COMMAND)
     const initialize = {
       jsonrpc: '2.0',
       id: 'i',
@@ -197,8 +217,11 @@ describe('wrong use', () => {
     [[], 'What is to be served? Write: anyport serve -- COMMAND [ARGS...]'],
     [['node', 'x'], 'Put -- before the command: anyport serve [options] -- node x'],
     [['--prot', '1'], 'Unknown option --prot; did you mean --port?'],
-    [['--drain-timeout', '5', '--', 'x'], '--drain-timeout: the duration 5 has no unit; write for example 5s'],
-    [['--env-file', MAIN, '--', 'x'], `${MAIN}:1: `],
+    [
+      ['--drain-timeout', '5', '--', 'x'],
+      '--drain-timeout: the duration 5 has no unit; write for example 5s',
+    ],
+    [['--env-file', MAIN, '--', 'x'], `${MAIN}:2: expected KEY=VALUE`],
     [['--host', '0.0.0.0', '--', 'x'], 'or accept that with --allow-unauthenticated'],
     [['--path', '/sse', '--', 'x'], 'path, ssePath and messagesPath must differ'],
     [['--cwd', '/', 'socket:/x'], '--cwd is for a command; socket:/x runs already'],
@@ -224,7 +247,14 @@ describe('wrong use', () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as { port: number }
-    const { exited, stderr, mark } = anyport('serve', '--port', `${port}`, '--env', 'MCP_TEST_MARK', ...COMMAND)
+    const { exited, stderr, mark } = anyport(
+      'serve',
+      '--port',
+      `${port}`,
+      '--env',
+      'MCP_TEST_MARK',
+      ...COMMAND,
+    )
     expect(await exited).toBe(1)
     expect(stderr()).toContain(`Port ${port} of 127.0.0.1 is already in use; choose another with --port`)
     expect(markedProcesses(mark)).toEqual([])

@@ -9,7 +9,8 @@ export function readEnvFile(path: string): Record<string, string> {
     text = readFileSync(path, 'utf8')
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    const why = code === 'ENOENT' ? 'it does not exist' : code === 'EACCES' ? 'no permission' : (code ?? String(error))
+    const why =
+      code === 'ENOENT' ? 'it does not exist' : code === 'EACCES' ? 'no permission' : (code ?? String(error))
     throw new TypeError(`Cannot read the environment file ${path}: ${why}`)
   }
   return parseEnvFile(text, path)
@@ -37,7 +38,8 @@ export function parseEnvFile(text: string, path: string): Record<string, string>
     const head = /^\s*(?:export\s+)?([^\s=]+)[ \t]*=[ \t]*/.exec(content)
     const name = head?.[1]
     if (head === null || name === undefined) throw fail('expected KEY=VALUE')
-    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) throw fail(`${JSON.stringify(name)} is no name of a variable`)
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
+      throw fail(`${JSON.stringify(name)} is no name of a variable`)
     const start = offset + head[0].length
     const quote = source[start]
     let after: number
@@ -45,11 +47,15 @@ export function parseEnvFile(text: string, path: string): Record<string, string>
       const close = closingQuote(source, start, quote)
       if (close < 0) throw fail(`the value of ${name} has no closing ${quote}`)
       const raw = source.slice(start + 1, close)
-      values[name] = quote === '"' ? unescape(raw) : raw
+      values[name] = quote === '"' ? unescaped(raw) : raw
       after = lineEnd(source, close)
-      if (!/^\s*(#|$)/.test(source.slice(close + 1, after))) throw fail(`unexpected text after the value of ${name}`)
+      if (!/^\s*(#|$)/.test(source.slice(close + 1, after)))
+        throw fail(`unexpected text after the value of ${name}`)
     } else {
-      values[name] = source.slice(start, end).replace(/(^|\s)#.*$/, '').trim()
+      values[name] = source
+        .slice(start, end)
+        .replace(/(^|\s)#.*$/, '')
+        .trim()
       after = end
     }
     for (let index = offset; index < after; index++) if (source[index] === '\n') line++
@@ -74,6 +80,6 @@ function closingQuote(source: string, start: number, quote: string): number {
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
 
-function unescape(raw: string): string {
+function unescaped(raw: string): string {
   return raw.replace(/\\([nrt"\\$`])/g, (_, character: string) => ESCAPES[character] ?? character)
 }

@@ -19,7 +19,7 @@ export interface ChildEnvironmentOptions {
 }
 
 /** Inherited everywhere. A name that ends in `*` stands for all that begin so. */
-export const INHERITED: readonly string[] = [
+const INHERITED: readonly string[] = [
   // Who and where
   'HOME',
   'PATH',
@@ -93,7 +93,7 @@ export const INHERITED: readonly string[] = [
 ]
 
 /** Inherited on Windows as well; names compare without case there. */
-export const INHERITED_WINDOWS: readonly string[] = [
+const INHERITED_WINDOWS: readonly string[] = [
   'APPDATA',
   'LOCALAPPDATA',
   'ALLUSERSPROFILE',
@@ -130,7 +130,13 @@ export const INHERITED_WINDOWS: readonly string[] = [
 const DEFAULTS: Environment = { PYTHONUNBUFFERED: '1', PYTHONUTF8: '1' }
 
 export function childEnvironment(options: ChildEnvironmentOptions = {}): Record<string, string> {
-  const { inherit = process.env, inheritNames = [], files = [], env = {}, platform = process.platform } = options
+  const {
+    inherit = process.env,
+    inheritNames = [],
+    files = [],
+    env = {},
+    platform = process.platform,
+  } = options
   const windows = platform === 'win32'
   const environment = new EnvironmentTable(windows)
   environment.add(DEFAULTS)

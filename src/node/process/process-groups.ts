@@ -28,7 +28,11 @@ export function removeGroup(leader: number): void {
 export function signalGroup(leader: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   if (process.platform === 'win32') {
     // Windows has no signal that a console program could handle; /F ends the whole tree.
-    spawnSync('taskkill', ['/pid', String(leader), '/T', '/F'], { stdio: 'ignore', windowsHide: true, timeout: 5_000 })
+    spawnSync('taskkill', ['/pid', String(leader), '/T', '/F'], {
+      stdio: 'ignore',
+      windowsHide: true,
+      timeout: 5_000,
+    })
     return
   }
   try {

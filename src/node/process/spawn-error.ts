@@ -34,9 +34,11 @@ export function spawnError({ name, command, cwd, env, cause }: SpawnFailure): Tr
         : failure(`the command "${command}" was not found in PATH; install it, or give its full path`)
     }
     if (isFolder(found)) return failure(`${found} is a folder`)
-    if (!isExecutable(found)) return failure(`${found} is not executable; try chmod +x, or start it with its interpreter`)
+    if (!isExecutable(found))
+      return failure(`${found} is not executable; try chmod +x, or start it with its interpreter`)
     const interpreter = interpreterOf(found)
-    if (interpreter !== undefined) return failure(`the interpreter that ${found} names (${interpreter}) was not found`)
+    if (interpreter !== undefined)
+      return failure(`the interpreter that ${found} names (${interpreter}) was not found`)
   }
   if (code === 'E2BIG') return failure('its arguments and environment are too long')
   if (code === 'EAGAIN' || code === 'EMFILE' || code === 'ENOMEM') {
@@ -55,8 +57,10 @@ export function nameOfCommand(command: string, args: readonly string[]): string 
     }
     const assignment = /^([^=\s]+)=/.exec(argument)
     if (assignment !== null) return SECRET.test(assignment[1] as string) ? `${assignment[1]}=***` : argument
-    if (argument.startsWith('-')) secretFollows = SECRET.test(argument) || /^-{1,2}(H|headers?)$/.test(argument)
-    else if (/^(Bearer|Basic) |^(sk|pk|ghp|gho|ghs|xox[a-z])[-_]|:\/\/[^/\s]*:[^/\s]*@/i.test(argument)) return '***'
+    if (argument.startsWith('-'))
+      secretFollows = SECRET.test(argument) || /^-{1,2}(H|headers?)$/.test(argument)
+    else if (/^(Bearer|Basic) |^(sk|pk|ghp|gho|ghs|xox[a-z])[-_]|:\/\/[^/\s]*:[^/\s]*@/i.test(argument))
+      return '***'
     return /\s/.test(argument) ? JSON.stringify(argument) : argument
   })
   const name = [command, ...shown].join(' ')

@@ -126,7 +126,10 @@ class Child implements ChildStream {
   }
 
   listen(listener: Parameters<ByteStream['listen']>[0]): void {
-    if (this.#ended) return listener.closed(this.#whyEnded())
+    if (this.#ended) {
+      listener.closed(this.#whyEnded())
+      return
+    }
     this.#listener = listener
     this.#output.on('data', (chunk: Uint8Array) => {
       this.#lastData = performance.now()
@@ -230,11 +233,15 @@ class Child implements ChildStream {
     const { code, signal } = this.#exit
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
     const last = stderr.findLast(line => line.trim() !== '')
-    return new TransportError('ERR_EXITED', `${this.name} ${how}${last === undefined ? '' : `: ${last.slice(0, 300)}`}`, {
-      hop: this.name,
-      ...(code === null ? {} : { exitCode: code }),
-      ...(signal === null ? {} : { signal }),
-      stderr,
-    })
+    return new TransportError(
+      'ERR_EXITED',
+      `${this.name} ${how}${last === undefined ? '' : `: ${last.slice(0, 300)}`}`,
+      {
+        hop: this.name,
+        ...(code === null ? {} : { exitCode: code }),
+        ...(signal === null ? {} : { signal }),
+        stderr,
+      },
+    )
   }
 }

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { flag, integer, list, nearest, oneOf, parseArguments, text, UsageError, value } from '../../../src/cli/arguments.js'
+import {
+  flag,
+  integer,
+  list,
+  nearest,
+  oneOf,
+  parseArguments,
+  text,
+  UsageError,
+  value,
+} from '../../../src/cli/arguments.js'
 
 const specs = {
   port: value('Port', integer(0, 65_535), { metavar: 'PORT', default: '3000' }),
@@ -22,7 +32,20 @@ describe('a command line', () => {
   })
 
   it('has options in both forms, positionals between them, and a rest that is not looked at', () => {
-    const parsed = parse('one', '--port=0', '--env', 'A=1', '--quiet', '--env', 'B=--x', 'two', '--', 'npx', '--port', '--')
+    const parsed = parse(
+      'one',
+      '--port=0',
+      '--env',
+      'A=1',
+      '--quiet',
+      '--env',
+      'B=--x',
+      'two',
+      '--',
+      'npx',
+      '--port',
+      '--',
+    )
     expect(parsed.options).toMatchObject({ port: 0, env: ['A=1', 'B=--x'], quiet: true })
     expect(parsed.positionals).toEqual(['one', 'two'])
     expect(parsed.rest).toEqual(['npx', '--port', '--'])

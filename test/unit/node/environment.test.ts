@@ -108,6 +108,8 @@ describe('an environment file', () => {
   })
 
   it('that is missing is named', () => {
-    expect(() => readEnvFile('/no/such/file')).toThrow('Cannot read the environment file /no/such/file: it does not exist')
+    expect(() => readEnvFile('/no/such/file')).toThrow(
+      'Cannot read the environment file /no/such/file: it does not exist',
+    )
   })
 })

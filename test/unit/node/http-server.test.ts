@@ -43,7 +43,12 @@ async function* stream(queue: Queue<string | Uint8Array>): AsyncGenerator<string
 
 const streaming =
   (queue: Queue<string | Uint8Array>, extra: Partial<HttpReply> = {}): HttpHandler =>
-  async () => ({ status: 200, headers: { 'content-type': 'text/event-stream' }, body: stream(queue), ...extra })
+  async () => ({
+    status: 200,
+    headers: { 'content-type': 'text/event-stream' },
+    body: stream(queue),
+    ...extra,
+  })
 
 async function get(server: HttpListener, path = '/'): Promise<IncomingMessage> {
   const request = httpRequest(server.url + path).end()
@@ -84,7 +89,9 @@ describe('a request', () => {
       ]),
     }))
     const { socket, received } = await raw(server)
-    socket.write('GET /a%20b?c=d?e HTTP/1.1\r\nHost: x\r\nX-One: 1\r\nx-TWO: 2\r\nX-Two: 3\r\nConnection: close\r\n\r\n')
+    socket.write(
+      'GET /a%20b?c=d?e HTTP/1.1\r\nHost: x\r\nX-One: 1\r\nx-TWO: 2\r\nX-Two: 3\r\nConnection: close\r\n\r\n',
+    )
     await once(socket, 'close')
     const body = received().split('\r\n\r\n')[1] as string
     expect(JSON.parse(body)).toEqual(['GET', '/a%20b', 'c=d?e', 'http', '127.0.0.1', '1', '2, 3', null])
@@ -128,7 +135,9 @@ describe('a request', () => {
   it('over the limit is refused, and says which option allows it; the client can read that', async () => {
     const server = await serve(echo)
     const declared = await fetch(server.url, { method: 'POST', body: 'x'.repeat(5_000_000) })
-    expect(await declared.text()).toBe('-31004 The request body is larger than the limit of 1000 bytes (--max-body)')
+    expect(await declared.text()).toBe(
+      '-31004 The request body is larger than the limit of 1000 bytes (--max-body)',
+    )
     const chunked = await fetch(server.url, {
       method: 'POST',
       body: new Blob(['x'.repeat(100_000)]).stream(),
@@ -146,11 +155,13 @@ describe('a request', () => {
     await once(socket, 'close')
     expect(received()).toMatch(/^HTTP\/1\.1 413 /)
     const polite = await raw(server)
-    polite.socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n')
+    polite.socket.write(
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n',
+    )
     await until(() => polite.received().startsWith('HTTP/1.1 100 Continue'), 'the go-ahead')
     polite.socket.write('ok')
     await once(polite.socket, 'close')
-    expect(polite.received()).toMatch(/200 OK[^]*\r\n\r\nok$/)
+    expect(polite.received()).toMatch(/200 OK[\s\S]*\r\n\r\nok$/)
   })
 
   it('that is sent too slowly is ended; a slow answer is not', async () => {
@@ -264,7 +275,9 @@ describe('a streamed reply', () => {
     }
     queue.close()
     await once(socket, 'close')
-    const chunks = received().slice(received().indexOf('\r\n\r\n') + 4).split('\r\n')
+    const chunks = received()
+      .slice(received().indexOf('\r\n\r\n') + 4)
+      .split('\r\n')
     // Chunked coding: lengths and contents in turn, then 0 and two empty lines.
     const contents = chunks.filter((_, index) => index % 2 === 1)
     expect(contents.join('')).toBe(expected)
@@ -374,7 +387,8 @@ describe('a streamed reply', () => {
     const silent = new Queue<string>()
     const busy = new Queue<string>()
     const server = await serve(
-      async request => streaming(request.path === '/busy' ? busy : silent, { keepAlive: ': alive\n\n' })(request),
+      async request =>
+        streaming(request.path === '/busy' ? busy : silent, { keepAlive: ': alive\n\n' })(request),
       { keepAliveInterval: 100 },
     )
     const [one, two] = await Promise.all([get(server, '/silent'), get(server, '/busy')])

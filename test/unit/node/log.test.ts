@@ -10,12 +10,16 @@ function logged(options: LogOptions, write: (log: ReturnType<typeof createLog>) 
 
 describe('the log', () => {
   it('writes text for people', () => {
-    const line = logged({}, log => log.info('listening', 'Listening', { url: 'http://x', why: 'two words', n: 3 }))
+    const line = logged({}, log =>
+      log.info('listening', 'Listening', { url: 'http://x', why: 'two words', n: 3 }),
+    )
     expect(line).toMatch(/^\d\d:\d\d:\d\d info {2}Listening url=http:\/\/x why="two words" n=3\n$/)
   })
 
   it('writes JSON for programs', () => {
-    const line = logged({ format: 'json' }, log => log.warn('x_y', 'Text', { error: new Error('boom'), big: 1n }))
+    const line = logged({ format: 'json' }, log =>
+      log.warn('x_y', 'Text', { error: new Error('boom'), big: 1n }),
+    )
     expect(JSON.parse(line)).toMatchObject({
       level: 'warn',
       event: 'x_y',
@@ -41,14 +45,17 @@ describe('the log', () => {
     expect(lines.split('\n').length - 1).toBe(count)
   })
 
-  it.each(['text', 'json'] as const)('as %s keeps every record on one line without control characters', format => {
-    const evil = 'a\nb\r\u001b[31mred\u009b\u2028\u202e'
-    const line = logged({ format }, log => log.error('e', evil, { [evil]: evil, nested: { evil: [evil] } }))
-    expect(line.endsWith('\n')).toBe(true)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not be there
-    expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u202e]/)
-    if (format === 'json') expect(JSON.parse(line).message).toBe(evil)
-  })
+  it.each(['text', 'json'] as const)(
+    'as %s keeps every record on one line without control characters',
+    format => {
+      const evil = 'a\nb\r\u001b[31mred\u009b\u2028\u202e'
+      const line = logged({ format }, log => log.error('e', evil, { [evil]: evil, nested: { evil: [evil] } }))
+      expect(line.endsWith('\n')).toBe(true)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not be there
+      expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u202e]/)
+      if (format === 'json') expect(JSON.parse(line).message).toBe(evil)
+    },
+  )
 
   it('paints on terminals only', () => {
     expect(logged({ colors: true }, log => log.error('e', 'm'))).toContain('\u001b[31merror')

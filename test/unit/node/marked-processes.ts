@@ -19,7 +19,8 @@ export function markedProcesses(mark: string): number[] {
 export async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
   const deadline = performance.now() + 5_000
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`timed out: ${typeof what === 'string' ? what : what()}`)
+    if (performance.now() > deadline)
+      throw new Error(`timed out: ${typeof what === 'string' ? what : what()}`)
     await new Promise(resolve => setTimeout(resolve, 10))
   }
 }

@@ -8,7 +8,8 @@ import { type ChildStream, type SpawnOptions, spawnStream } from '../../../src/n
 import { nameOfCommand } from '../../../src/node/process/spawn-error.js'
 import { markedProcesses, until } from './marked-processes.js'
 
-const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/processes/${name}.mjs`, import.meta.url))
+const fixture = (name: string) =>
+  fileURLToPath(new URL(`../../fixtures/processes/${name}.mjs`, import.meta.url))
 
 interface Running {
   readonly child: ChildStream
@@ -138,7 +139,11 @@ describe('a program that cannot be started', () => {
     )
 
   it('is not in PATH', async () => {
-    const error = await failure({ command: 'no-such-program', args: ['--api-key', 'sesame'], env: { PATH: '/usr/bin' } })
+    const error = await failure({
+      command: 'no-such-program',
+      args: ['--api-key', 'sesame'],
+      env: { PATH: '/usr/bin' },
+    })
     expect(error.code).toBe('ERR_SPAWN')
     expect(error.message).toBe(
       'Cannot start no-such-program --api-key ***: the command "no-such-program" was not found in PATH; install it, or give its full path',
