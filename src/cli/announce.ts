@@ -60,5 +60,5 @@ export function serverName(serving: string): string {
     .replace(/^(mcp[-_])?server[-_]|[-_](mcp[-_]server|server[-_]mcp|server|mcp)$|^mcp[-_]/gi, '')
     .replace(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^-+|-+$/g, '')
-  return name === '' ? 'anyport' : name
+  return /[A-Za-z]/.test(name) ? name : 'anyport'
 }

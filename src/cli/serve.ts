@@ -39,6 +39,8 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   } catch (error) {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   }
+  // By the end of this turn it is known whether the program could be started.
+  await new Promise(resolve => setImmediate(resolve))
   if (unusable.error === undefined) await announce(server, { own, target, options, log })
 
   const end = await Promise.race([server.closed.then(() => undefined), signalled(), unusable.found])
@@ -190,21 +192,33 @@ async function announce(server: Server, { own, target, options, log }: Situation
 function logEvent(log: Log, name: string, event: ServeEvent): void {
   switch (event.type) {
     case 'starting':
-      return log.debug('server_starting', 'Starting the server', { server: name })
+      log.debug('server_starting', 'Starting the server', { server: name })
+      break
     case 'ready':
+<<<<<<< HEAD
       return log.info('server_ready', `The server is ready`, {
         era: event.era,
         ms: Math.round(event.milliseconds),
       })
+=======
+      log.info('server_ready', 'The server is ready', { era: event.era, ms: Math.round(event.milliseconds) })
+      break
+>>>>>>> node-floor
     case 'failed':
-      return log.error('server_failed', describeError(event.error), factsOf(event.error))
+      log.error('server_failed', describeError(event.error), factsOf(event.error))
+      break
     case 'noise':
+<<<<<<< HEAD
       return log.warn('server_noise', 'The server wrote something that is no message to its stdout', {
         ...event.noise,
       })
+=======
+      log.warn('server_noise', 'The server wrote to its stdout what is no message', { ...event.noise })
+      break
+>>>>>>> node-floor
     case 'error': {
       const stack = log.enabled('debug') && event.error instanceof Error ? { stack: event.error.stack } : {}
-      return log.error('internal_error', describeError(event.error), stack)
+      log.error('internal_error', describeError(event.error), stack)
     }
   }
 }

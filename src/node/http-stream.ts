@@ -41,7 +41,10 @@ export class HttpStream {
   }
 
   start(): void {
-    if (this.outgoing.destroyed) return this.#close()
+    if (this.outgoing.destroyed) {
+      this.#close()
+      return
+    }
     this.outgoing.on('close', () => this.#close())
     // Runs once all promises that are settled by now have been heard.
     process.nextTick(flush, this)

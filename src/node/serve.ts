@@ -1,18 +1,15 @@
 /** The door of the library: one server, on every transport that is asked for. */
 
 import type { Target } from '../client/open.js'
-import { type Upstream, type UpstreamOptions, upstream } from '../client/upstream.js'
+import type { Upstream, UpstreamOptions } from '../client/upstream.js'
 import type { Caller } from '../exchange/context.js'
 import type { Handler } from '../exchange/exchange.js'
-import type { ToSessionOptions } from '../legacy/to-session.js'
-import type { ByteStream } from '../transport/channel/channel.js'
-import { type ServedChannel, serveChannel } from '../transport/channel/serve.js'
-import { type HttpFaceOptions, httpFace } from '../transport/http-face.js'
+import type { ByteStream, Channel } from '../transport/channel/channel.js'
+import type { ServedChannel } from '../transport/channel/serve.js'
+import type { HttpFaceOptions } from '../transport/http-face.js'
 import { framed } from './connect.js'
-import { listenHttp } from './http-server.js'
 import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
-import { standardStreams } from './standard-streams.js'
 
 export interface ServeOptions
   extends Omit<HttpFaceOptions, 'boundHost' | 'ready' | 'readyTimeout'>,
@@ -77,8 +74,11 @@ export async function serve(what: Target | Handler, options: ServeOptions = {}):
     if (tcp !== undefined) refuseOpenBind(tcp.host)
   }
 
-  const up = typeof what === 'function' ? undefined : openUpstream(what, options, onEvent)
-  const handler = typeof what === 'function' ? what : (up as Upstream).handler
+  // A program takes its time to start, and so does loading what serves it: both at once. All the imports of this file
+  // that are not needed before are therefore dynamic.
+  const target = typeof what !== 'function' && (options.warm ?? true) ? openedEarly(what) : what
+  const up = typeof target === 'function' ? undefined : await openUpstream(target, options, onEvent)
+  const handler = typeof target === 'function' ? target : (up as Upstream).handler
   const faces: Face[] = []
   const sockets: string[] = []
   let closing: Promise<void> | undefined
@@ -98,10 +98,15 @@ export async function serve(what: Target | Handler, options: ServeOptions = {}):
     for (const address of addressesOf(socket, tcp)) {
       const face = await socketFace(address, handler, options)
       faces.push(face)
-      sockets.push(formatSocketAddress(face.address))
+      sockets.push(face.name)
     }
     if (stdio) {
-      const served = serveStream(standardStreams(), handler, { binding: 'stdio' }, options)
+      const [{ serveChannel }, { standardStreams }] = await Promise.all([
+        import('../transport/channel/serve.js'),
+        import('./standard-streams.js'),
+      ])
+      const channel = framedFor(standardStreams(), options)
+      const served = serveChannel(channel, handler, { binding: 'stdio' }, options.toSession)
       faces.push(served)
       void served.closed.then(() => close(0))
     }
@@ -115,7 +120,27 @@ export async function serve(what: Target | Handler, options: ServeOptions = {}):
   }
 }
 
-function openUpstream(target: Target, options: ServeOptions, onEvent: (event: ServeEvent) => void): Upstream {
+/** The same target, whose first connection is being opened already. */
+function openedEarly(target: Target): Target {
+  let first: Promise<Channel> | undefined = target.open()
+  // Whoever opens hears of it.
+  first.catch(() => {})
+  return {
+    name: target.name,
+    open() {
+      const opened = first ?? target.open()
+      first = undefined
+      return opened
+    },
+  }
+}
+
+async function openUpstream(
+  target: Target,
+  options: ServeOptions,
+  onEvent: (event: ServeEvent) => void,
+): Promise<Upstream> {
+  const { upstream } = await import('../client/upstream.js')
   const up = upstream(target, { ...options, onEvent })
   // What goes wrong is an event, and told to each caller as well.
   if (options.warm ?? true) up.ready().catch(() => {})
@@ -128,6 +153,10 @@ async function listenFace(
   options: ServeOptions & { readonly host: string; readonly port: number },
 ): Promise<Face & { readonly url: string }> {
   const { host, port, keepAliveInterval, onEvent } = options
+  const [{ httpFace }, { listenHttp }] = await Promise.all([
+    import('../transport/http-face.js'),
+    import('./http-server.js'),
+  ])
   const face = httpFace(handler, {
     ...options,
     boundHost: isLoopback(host) ? undefined : host,
@@ -155,16 +184,17 @@ async function socketFace(
   address: SocketAddress,
   handler: Handler,
   options: ServeOptions,
-): Promise<Face & { readonly address: SocketAddress }> {
+): Promise<Face & { readonly name: string }> {
+  const { serveChannel } = await import('../transport/channel/serve.js')
   const open = new Set<ServedChannel>()
   const listener = await listenSocket(address, (stream, { address: peer }) => {
     const caller: Caller = { binding: 'socket', ...(peer === undefined ? {} : { address: peer }) }
-    const served = serveStream(stream, handler, caller, options)
+    const served = serveChannel(framedFor(stream, options), handler, caller, options.toSession)
     open.add(served)
     void served.closed.then(() => open.delete(served))
   })
   return {
-    address: listener.address,
+    name: formatSocketAddress(listener.address),
     async drain(timeout) {
       await listener.close()
       await Promise.all([...open].map(served => served.drain(timeout)))
@@ -172,17 +202,11 @@ async function socketFace(
   }
 }
 
-function serveStream(
-  stream: ByteStream,
-  handler: Handler,
-  caller: Caller,
-  { maxMessage, maxDepth, toSession = {} }: ServeOptions,
-): ServedChannel {
-  const channel = framed(stream, {
+function framedFor(stream: ByteStream, { maxMessage, maxDepth }: ServeOptions): Channel {
+  return framed(stream, {
     ...(maxMessage === undefined ? {} : { maxMessage }),
     ...(maxDepth === undefined ? {} : { maxDepth }),
   })
-  return serveChannel(channel, handler, caller, toSession satisfies ToSessionOptions)
 }
 
 function addressesOf(socket: string | undefined, tcp: ServeOptions['tcp']): readonly SocketAddress[] {

@@ -47,7 +47,7 @@ export function parseEnvFile(text: string, path: string): Record<string, string>
       const close = closingQuote(source, start, quote)
       if (close < 0) throw fail(`the value of ${name} has no closing ${quote}`)
       const raw = source.slice(start + 1, close)
-      values[name] = quote === '"' ? unescape(raw) : raw
+      values[name] = quote === '"' ? unescaped(raw) : raw
       after = lineEnd(source, close)
       if (!/^\s*(#|$)/.test(source.slice(close + 1, after)))
         throw fail(`unexpected text after the value of ${name}`)
@@ -80,6 +80,6 @@ function closingQuote(source: string, start: number, quote: string): number {
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
 
-function unescape(raw: string): string {
+function unescaped(raw: string): string {
   return raw.replace(/\\([nrt"\\$`])/g, (_, character: string) => ESCAPES[character] ?? character)
 }

@@ -19,7 +19,7 @@ export interface ChildEnvironmentOptions {
 }
 
 /** Inherited everywhere. A name that ends in `*` stands for all that begin so. */
-export const INHERITED: readonly string[] = [
+const INHERITED: readonly string[] = [
   // Who and where
   'HOME',
   'PATH',
@@ -93,7 +93,7 @@ export const INHERITED: readonly string[] = [
 ]
 
 /** Inherited on Windows as well; names compare without case there. */
-export const INHERITED_WINDOWS: readonly string[] = [
+const INHERITED_WINDOWS: readonly string[] = [
   'APPDATA',
   'LOCALAPPDATA',
   'ALLUSERSPROFILE',

@@ -126,7 +126,10 @@ class Child implements ChildStream {
   }
 
   listen(listener: Parameters<ByteStream['listen']>[0]): void {
-    if (this.#ended) return listener.closed(this.#whyEnded())
+    if (this.#ended) {
+      listener.closed(this.#whyEnded())
+      return
+    }
     this.#listener = listener
     this.#output.on('data', (chunk: Uint8Array) => {
       this.#lastData = performance.now()
