@@ -195,27 +195,14 @@ function logEvent(log: Log, name: string, event: ServeEvent): void {
       log.debug('server_starting', 'Starting the server', { server: name })
       break
     case 'ready':
-<<<<<<< HEAD
-      return log.info('server_ready', `The server is ready`, {
-        era: event.era,
-        ms: Math.round(event.milliseconds),
-      })
-=======
       log.info('server_ready', 'The server is ready', { era: event.era, ms: Math.round(event.milliseconds) })
       break
->>>>>>> node-floor
     case 'failed':
       log.error('server_failed', describeError(event.error), factsOf(event.error))
       break
     case 'noise':
-<<<<<<< HEAD
-      return log.warn('server_noise', 'The server wrote something that is no message to its stdout', {
-        ...event.noise,
-      })
-=======
       log.warn('server_noise', 'The server wrote to its stdout what is no message', { ...event.noise })
       break
->>>>>>> node-floor
     case 'error': {
       const stack = log.enabled('debug') && event.error instanceof Error ? { stack: event.error.stack } : {}
       log.error('internal_error', describeError(event.error), stack)
