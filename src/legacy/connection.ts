@@ -23,6 +23,7 @@ import {
   METHOD_CALL_TOOL,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
+  METHOD_LIST_TOOLS,
   METHOD_PROMPTS_CHANGED,
   METHOD_RESOURCE_UPDATED,
   METHOD_RESOURCES_CHANGED,
@@ -32,7 +33,7 @@ import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
 import { translatedCapabilities } from './capabilities.js'
 import { noteLoss } from './losses.js'
-import { callPerhapsAsTask, offersToolTasks } from './required-task.js'
+import { callPerhapsAsTask, InsistingTools, offersToolTasks } from './required-task.js'
 import type { Session, SessionExchange } from './session.js'
 
 export interface InitializeResult extends JSONObject {
@@ -73,7 +74,8 @@ export class LegacyConnection {
   #level: string | undefined
   #stop = new AbortController()
   #nextId = 1
-  #taskTools: boolean
+  /** Absent where no tool can insist on a task. */
+  #taskTools: InsistingTools | undefined
 
   /** Sends `initialize` and `notifications/initialized`. Throws where the server refuses. */
   static async open(
@@ -102,7 +104,9 @@ export class LegacyConnection {
     this.session = session
     this.server = server
     this.clientCapabilities = clientCapabilities
-    this.#taskTools = offersToolTasks(server.capabilities)
+    if (offersToolTasks(server.capabilities)) {
+      this.#taskTools = new InsistingTools(params => this.#ask(METHOD_LIST_TOOLS, params))
+    }
     void this.#pump()
   }
 
@@ -124,8 +128,8 @@ export class LegacyConnection {
 
   /** Makes a call at the server, as a task where its tool insists on one. */
   call(request: JSONRPCRequest, context: Context): SessionExchange {
-    if (this.#taskTools && request.method === METHOD_CALL_TOOL)
-      return callPerhapsAsTask(this.session, request, context)
+    if (this.#taskTools !== undefined && request.method === METHOD_CALL_TOOL)
+      return callPerhapsAsTask(this.session, request, context, this.#taskTools)
     return this.session.request(request, context)
   }
 
@@ -197,6 +201,7 @@ export class LegacyConnection {
   }
 
   #fanOut(change: JSONRPCNotification): void {
+    if (change.method === METHOD_TOOLS_CHANGED) this.#taskTools?.forget()
     const updated = change.method === METHOD_RESOURCE_UPDATED
     const uri = updated ? change.params?.uri : undefined
     if (!updated && !LIST_CHANGES.some(([, , method]) => method === change.method)) {

@@ -5,10 +5,10 @@
 
 import { Context } from '../exchange/context.js'
 import { METHOD_NOT_FOUND } from '../protocol/errors.js'
-import type { JSONObject, JSONRPCRequest } from '../protocol/message.js'
+import type { JSONObject, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { isObject } from '../protocol/meta.js'
-import { METHOD_CALL_TOOL, METHOD_TASK_RESULT } from '../protocol/methods.js'
-import { readResult } from '../protocol/raw-json.js'
+import { METHOD_TASK_RESULT } from '../protocol/methods.js'
+import { RawJson, readResult } from '../protocol/raw-json.js'
 import type { Session, SessionExchange } from './session.js'
 
 /** True where the server's tools may insist on tasks. */
@@ -19,19 +19,77 @@ export function offersToolTasks(capabilities: JSONObject): boolean {
   return isObject(tools) && tools.call !== undefined
 }
 
+/** Which tools of one server insist on tasks, as its list of tools says. Asked for when a plain call fails. */
+export class InsistingTools {
+  readonly #list: (params: JSONObject) => Promise<JSONRPCResponse>
+  #names: Promise<ReadonlySet<string>> | undefined
+  #known: ReadonlySet<string> = NONE
+
+  constructor(list: (params: JSONObject) => Promise<JSONRPCResponse>) {
+    this.#list = list
+  }
+
+  /** Whether the tool was found to insist before. */
+  knows(name: unknown): boolean {
+    return this.#known.has(name as string)
+  }
+
+  async has(name: unknown): Promise<boolean> {
+    this.#names ??= this.#read()
+    const reading = this.#names
+    try {
+      const names = await reading
+      if (reading === this.#names) this.#known = names
+      return names.has(name as string)
+    } catch {
+      // The plain call's own error says more than why the list could not be read.
+      if (reading === this.#names) this.#names = undefined
+      return false
+    }
+  }
+
+  /** The list has changed. */
+  forget(): void {
+    this.#names = undefined
+    this.#known = NONE
+  }
+
+  async #read(): Promise<ReadonlySet<string>> {
+    const names = new Set<string>()
+    let cursor: unknown
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const response = await this.#list(cursor === undefined ? {} : { cursor })
+      if ('error' in response) throw new Error(response.error.message)
+      const { tools, nextCursor } = readResult(response.result)
+      for (const tool of Array.isArray(tools) ? tools : []) {
+        if (isObject(tool) && isObject(tool.execution) && tool.execution.taskSupport === 'required')
+          names.add(String(tool.name))
+      }
+      if (nextCursor === undefined) break
+      cursor = nextCursor
+    }
+    return names
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+const MAX_PAGES = 100
+
 /**
- * Calls the tool plainly; where the server refuses that with "method not found", which it must for a tool that
- * insists and which proves that nothing ran, calls it as a task and returns the task's result.
+ * Calls the tool plainly; where the server refuses that because the tool insists on a task, calls it as one and
+ * returns the task's result.
  */
 export async function* callPerhapsAsTask(
   session: Session,
   request: JSONRPCRequest,
   context: Context,
+  insisting: InsistingTools,
 ): SessionExchange {
-  const plain = yield* session.request(request, context)
-  const insists =
-    'error' in plain && plain.error.code === METHOD_NOT_FOUND && request.method === METHOD_CALL_TOOL
-  if (!insists) return plain
+  const name = request.params?.name
+  if (!insisting.knows(name)) {
+    const plain = yield* session.request(request, context)
+    if (!(await isRefusal(plain, name, insisting))) return plain
+  }
   const asTask = { ...request, params: { ...request.params, task: {} } }
   const created = yield* session.request(asTask, context)
   if ('error' in created) return created
@@ -48,6 +106,21 @@ export async function* callPerhapsAsTask(
     // Cancelling the wait does not end the task.
     if (!finished) cancelTask(session, request, taskId, new Context(context.caller))
   }
+}
+
+/**
+ * Servers must refuse with "method not found". Those built on the official SDKs make a tool error of every failure, this
+ * one included; from a tool that insists, an error of a plain call is that refusal. Either way nothing ran.
+ */
+function isRefusal(
+  response: JSONRPCResponse,
+  name: unknown,
+  insisting: InsistingTools,
+): boolean | Promise<boolean> {
+  if ('error' in response) return response.error.code === METHOD_NOT_FOUND
+  // A result that stays bytes is larger than any refusal.
+  const { result } = response
+  return !(result instanceof RawJson) && result.isError === true && insisting.has(name)
 }
 
 function cancelTask(session: Session, request: JSONRPCRequest, taskId: string, context: Context): void {
