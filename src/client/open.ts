@@ -4,7 +4,7 @@ import { TransportError } from '../exchange/errors.js'
 import { finish, type Handler } from '../exchange/exchange.js'
 import { type ConnectionOptions, LegacyConnection } from '../legacy/connection.js'
 import { detectEra, type ProbeOutcome } from '../legacy/detect.js'
-import { toModernRequest } from '../legacy/requests.js'
+import { identityOf, toModernRequest } from '../legacy/requests.js'
 import type { Noise } from '../protocol/line-codec.js'
 import type { JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { type Implementation, isObject } from '../protocol/meta.js'
@@ -162,7 +162,7 @@ async function confirmed(
 async function ask(session: ChannelSession, method: string, options: OpenOptions): Promise<ProbeOutcome> {
   const request: JSONRPCRequest = toModernRequest(
     { jsonrpc: '2.0', id: method, method },
-    { clientInfo: options.clientInfo, capabilities: {}, logLevel: undefined },
+    identityOf(options.clientInfo, {}, undefined),
   )
   try {
     const exchange = session.calls.call(request, new Context(INTERNAL))

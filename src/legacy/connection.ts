@@ -119,11 +119,11 @@ export class LegacyConnection {
    * Makes the server log from `level` on, before a call that wants to see it. What a call does not want is
    * filtered from it, so the level only ever has to be low enough.
    */
-  async ensureLevel(level: string): Promise<void> {
-    if (this.server.capabilities.logging === undefined) return
-    if (this.#level !== undefined && severity(this.#level) <= severity(level)) return
+  ensureLevel(level: string): Promise<void> | undefined {
+    if (this.server.capabilities.logging === undefined) return undefined
+    if (this.#level !== undefined && severity(this.#level) <= severity(level)) return undefined
     this.#level = level
-    await this.#ask('logging/setLevel', { level })
+    return this.#ask('logging/setLevel', { level }).then(() => {})
   }
 
   /** Makes a call at the server, as a task where its tool insists on one. */

@@ -30,10 +30,11 @@ import { MODERN_VERSIONS } from '../protocol/versions.js'
 import { canBeAsked, missingCapabilities, translatedCapabilities } from './capabilities.js'
 import { LegacyConnection, severity } from './connection.js'
 import { toModernError } from './error-codes.js'
+import { PlainCall } from './plain-call.js'
 import { createSealer, type Sealer } from './request-state.js'
 import { toLegacyRequest } from './requests.js'
 import { toModernResult } from './results.js'
-import type { Session, SessionExchange } from './session.js'
+import type { Session } from './session.js'
 import { missingCapabilityError, SuspendedCall, toInputRequest } from './suspended-call.js'
 import { inputResponsesOf, SuspendedCalls } from './suspended-calls.js'
 import { SUSPENSION } from './suspension.js'
@@ -90,7 +91,14 @@ export function fromSession(
     if (request.method === METHOD_DISCOVER) return discover(connections, request, context)
     if (request.method === METHOD_LISTEN) return listen(connections, request, context)
     if (isRemovedInModern(request.method)) return removed(request)
-    return plainCall(connections, suspended, request, context)
+    return new PlainCall({
+      request,
+      context,
+      acquire: () => connections.acquire(request, context, false),
+      respond: (response, connection) => modernResponse(response, connection, suspended, request, context),
+      refuse: (question, connection) => refuseQuestion(question, request, connection),
+      wanted: isForCaller,
+    })
   }
   return { handler, parked: () => suspended.size, close: () => suspended.close() }
 }
@@ -116,35 +124,6 @@ export function soleConnection(session: Session): ConnectionSource {
       await previous
       return { connection, release }
     },
-  }
-}
-
-/** A call that nobody will be asked about: the hot path. */
-async function* plainCall(
-  connections: ConnectionSource,
-  suspended: SuspendedCalls,
-  request: JSONRPCRequest,
-  context: Context,
-): Exchange {
-  const lease = await connections.acquire(request, context, false)
-  try {
-    const { connection } = lease
-    const level = logLevelOf(request)
-    if (level !== undefined) await connection.ensureLevel(level)
-    const exchange = connection.call(toLegacyRequest(request), context)
-    try {
-      for (;;) {
-        const step = await exchange.next()
-        if (step.done) return modernResponse(step.value, connection, suspended, request, context)
-        const message = step.value
-        if ('id' in message) refuseQuestion(message, request, connection)
-        else if (isForCaller(message, level)) yield message
-      }
-    } finally {
-      release(exchange)
-    }
-  } finally {
-    lease.release()
   }
 }
 
@@ -320,11 +299,6 @@ function forRequest(
   const progressToken = progressTokenOf(request)
   if (progressToken === undefined) return undefined
   return { ...notification, params: { ...notification.params, progressToken } }
-}
-
-/** Lets go of an exchange that may not have ended: an unfinished call is cancelled at its server. */
-function release(exchange: SessionExchange): void {
-  exchange.return(undefined as never).catch(() => {})
 }
 
 /** A question that cannot be passed on: the server hears so, and the call fails where its caller could mend it. */

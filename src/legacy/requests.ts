@@ -15,19 +15,30 @@ export interface Identity {
   readonly clientInfo: Implementation | undefined
   readonly capabilities: ClientCapabilities
   readonly logLevel: string | undefined
+  /** The description itself, made once for all requests of a client. */
+  readonly meta: JSONObject
+}
+
+export function identityOf(
+  clientInfo: Implementation | undefined,
+  capabilities: ClientCapabilities,
+  logLevel: string | undefined,
+): Identity {
+  const meta: Record<string, unknown> = {
+    [META_PROTOCOL_VERSION]: LATEST_MODERN,
+    [META_CLIENT_CAPABILITIES]: capabilities,
+  }
+  if (clientInfo !== undefined) meta[META_CLIENT_INFO] = clientInfo
+  if (logLevel !== undefined) meta[META_LOG_LEVEL] = logLevel
+  return { clientInfo, capabilities, logLevel, meta }
 }
 
 /** A legacy request, described in `_meta` as the modern era wants every request to be. */
 export function toModernRequest(request: JSONRPCRequest, identity: Identity): JSONRPCRequest {
-  const meta: Record<string, unknown> = {
-    ...request.params?._meta,
-    [META_PROTOCOL_VERSION]: LATEST_MODERN,
-    [META_CLIENT_CAPABILITIES]: identity.capabilities,
-  }
-  if (identity.clientInfo !== undefined) meta[META_CLIENT_INFO] = identity.clientInfo
-  if (identity.logLevel !== undefined) meta[META_LOG_LEVEL] = identity.logLevel
   const params = legacyOnlyParams(request.params)
-  return { ...request, params: { ...params, _meta: meta } }
+  const own = params?._meta
+  const _meta = own === undefined ? identity.meta : { ...own, ...identity.meta }
+  return { ...request, params: { ...params, _meta } }
 }
 
 /**

@@ -4,11 +4,10 @@
  */
 
 import { Context } from '../exchange/context.js'
-import { METHOD_NOT_FOUND } from '../protocol/errors.js'
 import type { JSONObject, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { isObject } from '../protocol/meta.js'
 import { METHOD_TASK_RESULT } from '../protocol/methods.js'
-import { RawJson, readResult } from '../protocol/raw-json.js'
+import { readResult } from '../protocol/raw-json.js'
 import type { Session, SessionExchange } from './session.js'
 
 /** True where the server's tools may insist on tasks. */
@@ -19,28 +18,20 @@ export function offersToolTasks(capabilities: JSONObject): boolean {
   return isObject(tools) && tools.call !== undefined
 }
 
-/** Which tools of one server insist on tasks, as its list of tools says. Asked for when a plain call fails. */
+/** Which tools of one server insist on tasks, as its list of tools says: read once, before the first call. */
 export class InsistingTools {
   readonly #list: (params: JSONObject) => Promise<JSONRPCResponse>
   #names: Promise<ReadonlySet<string>> | undefined
-  #known: ReadonlySet<string> = NONE
 
   constructor(list: (params: JSONObject) => Promise<JSONRPCResponse>) {
     this.#list = list
-  }
-
-  /** Whether the tool was found to insist before. */
-  knows(name: unknown): boolean {
-    return this.#known.has(name as string)
   }
 
   async has(name: unknown): Promise<boolean> {
     this.#names ??= this.#read()
     const reading = this.#names
     try {
-      const names = await reading
-      if (reading === this.#names) this.#known = names
-      return names.has(name as string)
+      return (await reading).has(name as string)
     } catch {
       // The plain call's own error says more than why the list could not be read.
       if (reading === this.#names) this.#names = undefined
@@ -51,7 +42,6 @@ export class InsistingTools {
   /** The list has changed. */
   forget(): void {
     this.#names = undefined
-    this.#known = NONE
   }
 
   async #read(): Promise<ReadonlySet<string>> {
@@ -72,12 +62,11 @@ export class InsistingTools {
   }
 }
 
-const NONE: ReadonlySet<string> = new Set()
 const MAX_PAGES = 100
 
 /**
- * Calls the tool plainly; where the server refuses that because the tool insists on a task, calls it as one and
- * returns the task's result.
+ * Calls the tool, as a task where it insists on one, and returns the task's result. It is never tried plainly first:
+ * SDKs answer that with an error result, which does not prove that nothing ran.
  */
 export async function* callPerhapsAsTask(
   session: Session,
@@ -85,11 +74,7 @@ export async function* callPerhapsAsTask(
   context: Context,
   insisting: InsistingTools,
 ): SessionExchange {
-  const name = request.params?.name
-  if (!insisting.knows(name)) {
-    const plain = yield* session.request(request, context)
-    if (!(await isRefusal(plain, name, insisting))) return plain
-  }
+  if (!(await insisting.has(request.params?.name))) return yield* session.request(request, context)
   const asTask = { ...request, params: { ...request.params, task: {} } }
   const created = yield* session.request(asTask, context)
   if ('error' in created) return created
@@ -106,21 +91,6 @@ export async function* callPerhapsAsTask(
     // Cancelling the wait does not end the task.
     if (!finished) cancelTask(session, request, taskId, new Context(context.caller))
   }
-}
-
-/**
- * Servers must refuse with "method not found". Those built on the official SDKs make a tool error of every failure, this
- * one included; from a tool that insists, an error of a plain call is that refusal. Either way nothing ran.
- */
-function isRefusal(
-  response: JSONRPCResponse,
-  name: unknown,
-  insisting: InsistingTools,
-): boolean | Promise<boolean> {
-  if ('error' in response) return response.error.code === METHOD_NOT_FOUND
-  // A result that stays bytes is larger than any refusal.
-  const { result } = response
-  return !(result instanceof RawJson) && result.isError === true && insisting.has(name)
 }
 
 function cancelTask(session: Session, request: JSONRPCRequest, taskId: string, context: Context): void {

@@ -3,7 +3,7 @@
 import type { JSONObject, Result } from '../protocol/message.js'
 import { type Implementation, isObject, META_SERVER_INFO } from '../protocol/meta.js'
 import { isList, METHOD_CALL_TOOL, METHOD_DISCOVER, METHOD_LIST_TOOLS } from '../protocol/methods.js'
-import { RawJson, readResult, resultKey, withoutResultKeys, withResultKey } from '../protocol/raw-json.js'
+import { RawJson, readResult, resultKey, withResultKey } from '../protocol/raw-json.js'
 import type { LegacyVersion } from '../protocol/versions.js'
 import { toLegacyContent, toLegacyContents } from './content.js'
 import { needsWrapping, wrapOutputSchema, wrapStructuredContent } from './structured-content.js'
@@ -42,7 +42,8 @@ export function toModernResult(
 
 /** What a legacy client's session remembers of the tools it was shown, so that results fit their schemas. */
 export interface ShownTools {
-  readonly wrapped: Set<string>
+  /** Names of tools whose output schema was wrapped; undefined while there is none. */
+  wrapped: Set<string> | undefined
 }
 
 /** A modern server's result, as a legacy client of the given revision knows it. */
@@ -53,25 +54,45 @@ export function toLegacyResult(
   version: LegacyVersion,
   shown: ShownTools,
 ): Result | RawJson {
-  let legacy = withoutResultKeys(result, 'resultType', 'ttlMs', 'cacheScope')
-  const meta = resultKey(legacy, '_meta')
-  if (isObject(meta) && META_SERVER_INFO in meta) {
-    const { [META_SERVER_INFO]: _info, ...rest } = meta
-    legacy = isEmpty(rest) ? withoutResultKeys(legacy, '_meta') : withResultKey(legacy, '_meta', rest)
-  }
+  const legacy = result instanceof RawJson ? strippedRaw(result) : stripped(result)
   switch (method) {
     case METHOD_LIST_TOOLS:
       return withResultKey(legacy, 'tools', legacyTools(resultKey(legacy, 'tools'), shown))
     case METHOD_CALL_TOOL: {
       const content = toLegacyContents(legacy, version)
       const name = typeof params?.name === 'string' ? params.name : ''
-      return wrapStructuredContent(content, shown.wrapped.has(name))
+      return wrapStructuredContent(content, shown.wrapped?.has(name) === true)
     }
     case 'prompts/get':
       return version === '2025-11-25' || version === '2025-06-18' ? legacy : legacyMessages(legacy, version)
     default:
       return legacy
   }
+}
+
+/** Copied key by key: deleting from a copy would leave it slow to write. */
+function stripped(result: Result): Result {
+  const legacy: Record<string, unknown> = {}
+  for (const key of Object.keys(result)) {
+    if (key === 'resultType' || key === 'ttlMs' || key === 'cacheScope') continue
+    const value = key === '_meta' ? strippedMeta(result._meta) : result[key]
+    if (value === undefined) continue
+    if (key === '__proto__') Object.defineProperty(legacy, key, { value, enumerable: true })
+    else legacy[key] = value
+  }
+  return legacy
+}
+
+function strippedRaw(result: RawJson): RawJson {
+  const legacy = result.without('resultType', 'ttlMs', 'cacheScope')
+  const meta = legacy.get('_meta')
+  return isObject(meta) ? legacy.with('_meta', strippedMeta(meta)) : legacy
+}
+
+function strippedMeta(meta: JSONObject | undefined): JSONObject | undefined {
+  if (!isObject(meta) || !(META_SERVER_INFO in meta)) return meta
+  const { [META_SERVER_INFO]: _info, ...rest } = meta
+  return isEmpty(rest) ? undefined : rest
 }
 
 function isCacheable(method: string): boolean {
@@ -92,7 +113,10 @@ function legacyTools(tools: unknown, shown: ShownTools): unknown {
   if (!Array.isArray(tools)) return tools
   return tools.map(tool => {
     if (!isObject(tool) || !needsWrapping(tool.outputSchema)) return tool
-    if (typeof tool.name === 'string') shown.wrapped.add(tool.name)
+    if (typeof tool.name === 'string') {
+      shown.wrapped ??= new Set()
+      shown.wrapped.add(tool.name)
+    }
     const schema = wrapOutputSchema(tool.outputSchema)
     if (schema !== undefined) return { ...tool, outputSchema: schema }
     const { outputSchema: _schema, ...rest } = tool

@@ -1,5 +1,5 @@
 import type { Caller, Context } from '../exchange/context.js'
-import { TransportError, toErrorObject } from '../exchange/errors.js'
+import { TransportError } from '../exchange/errors.js'
 import type { Handler } from '../exchange/exchange.js'
 import { finish } from '../exchange/exchange.js'
 import { Queue } from '../exchange/queue.js'
@@ -21,17 +21,17 @@ import {
   METHOD_ELICIT,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
-  mayAsk,
 } from '../protocol/methods.js'
-import { readResult, resultKey } from '../protocol/raw-json.js'
+import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
 import { translatedCapabilities } from './capabilities.js'
 import { Changes } from './changes.js'
 import { fromLegacyForm, toLegacyForm } from './elicitation.js'
 import { toLegacyError } from './error-codes.js'
+import { ForwardedCall, type ForwardHost } from './forwarded-call.js'
 import { noteLoss } from './losses.js'
-import { type Identity, toModernRequest } from './requests.js'
-import { type ShownTools, toLegacyResult } from './results.js'
+import { type Identity, identityOf, toModernRequest } from './requests.js'
+import type { ShownTools } from './results.js'
 import type { Session, SessionExchange } from './session.js'
 import { SUSPENSION } from './suspension.js'
 
@@ -74,14 +74,15 @@ interface Question {
   readonly answer: (response: JSONRPCResponse) => void
 }
 
-class HandlerSession implements ServedSession {
+class HandlerSession implements ServedSession, ForwardHost {
   protocolVersion: LegacyVersion | undefined
-  #handler: Handler
+  readonly handler: Handler
+  readonly shown: ShownTools = { wrapped: undefined }
   #options: ToSessionOptions
-  #identity: Identity = { clientInfo: undefined, capabilities: {}, logLevel: undefined }
-  #shown: ShownTools = { wrapped: new Set() }
-  #calls = new Map<RequestId, OpenCall>()
-  #questions = new Map<RequestId, Question>()
+  #identity: Identity = identityOf(undefined, {}, undefined)
+  // Made when they are needed: thousands of sessions are idle at a time.
+  #calls: Map<RequestId, OpenCall> | undefined
+  #questions: Map<RequestId, Question> | undefined
   #nextQuestion = 1
   #events: Queue<JSONRPCNotification> | undefined
   #changes: Changes | undefined
@@ -90,9 +91,21 @@ class HandlerSession implements ServedSession {
   #closed = false
 
   constructor(handler: Handler, options: ToSessionOptions) {
-    this.#handler = handler
+    this.handler = handler
     this.#options = options
     this.protocolVersion = options.version
+  }
+
+  get version(): LegacyVersion {
+    return this.protocolVersion ?? LATEST_LEGACY
+  }
+
+  get maxRounds(): number {
+    return this.#options.maxRounds ?? 10
+  }
+
+  describe(request: JSONRPCRequest): JSONRPCRequest {
+    return toModernRequest(request, this.#identity)
   }
 
   request(request: JSONRPCRequest, context: Context): SessionExchange {
@@ -114,15 +127,15 @@ class HandlerSession implements ServedSession {
 
   deliver(message: JSONRPCResponse | JSONRPCNotification): void {
     if (!('method' in message)) {
-      const question = message.id == null ? undefined : this.#questions.get(message.id)
+      const question = message.id == null ? undefined : this.#questions?.get(message.id)
       if (question === undefined || message.id == null) return
-      this.#questions.delete(message.id)
+      this.#questions?.delete(message.id)
       question.answer(message)
       return
     }
     if (message.method === METHOD_CANCELLED) {
       const id = message.params?.requestId
-      if (typeof id === 'string' || typeof id === 'number') this.#calls.get(id)?.context?.cancel('cancelled')
+      if (typeof id === 'string' || typeof id === 'number') this.#calls?.get(id)?.context?.cancel('cancelled')
     } else if (message.method === METHOD_INITIALIZED) {
       if (this.#events !== undefined) this.#changes?.start()
     } else if (message.method === 'notifications/roots/list_changed') {
@@ -154,7 +167,7 @@ class HandlerSession implements ServedSession {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    for (const call of [...this.#calls.values()]) call.context?.cancel('hangup')
+    for (const call of [...(this.#calls?.values() ?? [])]) call.context?.cancel('hangup')
     this.#changes?.close()
     this.#events?.close()
   }
@@ -165,21 +178,19 @@ class HandlerSession implements ServedSession {
       throw new RpcError(INVALID_PARAMS, 'initialize: params.protocolVersion must be a string')
     }
     const version = isLegacyVersion(protocolVersion) ? protocolVersion : LATEST_LEGACY
-    const identity: Identity = {
-      clientInfo: isObject(clientInfo) ? (clientInfo as Implementation) : undefined,
-      capabilities: translatedCapabilities(isObject(capabilities) ? capabilities : {}) as ClientCapabilities,
-      logLevel: undefined,
-    }
+    const identity = identityOf(
+      isObject(clientInfo) ? (clientInfo as Implementation) : undefined,
+      translatedCapabilities(isObject(capabilities) ? capabilities : {}) as ClientCapabilities,
+      undefined,
+    )
     const ask = toModernRequest({ jsonrpc: '2.0', id: request.id, method: METHOD_DISCOVER }, identity)
-    const response = await finish(this.#handler(ask, context))
+    const response = await finish(this.handler(ask, context))
     if ('error' in response) return errorResponse(request.id, toLegacyError(response.error))
     const discovered = readResult(response.result)
     const serverCapabilities = isObject(discovered.capabilities) ? discovered.capabilities : {}
-    this.#identity = {
-      ...identity,
-      logLevel: serverCapabilities.logging === undefined ? undefined : (this.#options.logLevel ?? 'info'),
-    }
-    this.#caller = context.caller
+    const logLevel = serverCapabilities.logging === undefined ? undefined : (this.#options.logLevel ?? 'info')
+    this.#identity = identityOf(identity.clientInfo, identity.capabilities, logLevel)
+    this.#caller = withoutHeaders(context.caller)
     this.#lists = announcedLists(serverCapabilities)
     this.protocolVersion = version
     this.#changes?.close()
@@ -210,7 +221,7 @@ class HandlerSession implements ServedSession {
     const level = request.params?.level
     if (typeof level !== 'string')
       throw new RpcError(INVALID_PARAMS, 'logging/setLevel: params.level must be a string')
-    this.#identity = { ...this.#identity, logLevel: level }
+    this.#identity = identityOf(this.#identity.clientInfo, this.#identity.capabilities, level)
     return resultResponse(request.id, {})
   }
 
@@ -226,73 +237,18 @@ class HandlerSession implements ServedSession {
   }
 
   /** Everything else: asked at the modern server, and asked again with the answers to its questions. */
-  async *#forward(request: JSONRPCRequest, context: Context): SessionExchange {
-    const version = this.protocolVersion ?? LATEST_LEGACY
-    let modern = toModernRequest(request, this.#identity)
+  #forward(request: JSONRPCRequest, context: Context): SessionExchange {
     const call: OpenCall = { context }
-    this.#calls.set(request.id, call)
-    try {
-      for (let round = 0; ; round++) {
-        const exchange = this.#handler(modern, context)
-        let response: JSONRPCResponse
-        let finished = false
-        try {
-          for (;;) {
-            const step = await exchange.next()
-            if (step.done) {
-              finished = true
-              response = step.value
-              break
-            }
-            yield step.value
-          }
-        } finally {
-          if (!finished) exchange.return(undefined as never).catch(() => {})
-        }
-        if ('error' in response) return errorResponse(request.id, toLegacyError(response.error))
-        const { result } = response
-        const type = resultKey(result, 'resultType')
-        if (type === undefined || type === 'complete') {
-          ;(response as { result: unknown }).result = toLegacyResult(
-            request.method,
-            request.params,
-            result,
-            version,
-            this.#shown,
-          )
-          return response
-        }
-        if (type !== 'input_required' || !mayAsk(request.method)) {
-          throw new RpcError(
-            INTERNAL_ERROR,
-            `The server answered ${request.method} with an unknown result type: ${String(type)}`,
-          )
-        }
-        if (round >= (this.#options.maxRounds ?? 10)) {
-          context.get(SUSPENSION)?.abandon()
-          throw new RpcError(
-            INTERNAL_ERROR,
-            `The server asked more than ${this.#options.maxRounds ?? 10} times`,
-          )
-        }
-        const asked = readResult(result)
-        const answers = yield* this.#ask(asked.inputRequests, context)
-        modern = toModernRequest(retryOf(request, answers, asked.requestState), this.#identity)
-      }
-    } catch (error) {
-      if (error instanceof RpcError) return errorResponse(request.id, toLegacyError(error.toErrorObject()))
-      if (error instanceof TransportError && error.code !== 'ERR_CANCELLED') {
-        return errorResponse(request.id, toLegacyError(toErrorObject(error)))
-      }
-      throw error
-    } finally {
+    const calls = (this.#calls ??= new Map())
+    calls.set(request.id, call)
+    return new ForwardedCall(this, request, context, () => {
       call.context = undefined
-      if (this.#calls.get(request.id) === call) this.#calls.delete(request.id)
-    }
+      if (calls.get(request.id) === call) calls.delete(request.id)
+    })
   }
 
   /** Puts the questions to the client, all at once, and waits for the answers. */
-  async *#ask(
+  async *ask(
     inputRequests: unknown,
     context: Context,
   ): AsyncGenerator<JSONRPCRequest, Record<string, unknown> | undefined, void> {
@@ -305,8 +261,8 @@ class HandlerSession implements ServedSession {
       const id = this.#questionId(key)
       keys.push(key)
       asked.push(id)
-      waits.push(new Promise(answer => this.#questions.set(id, { key, answer })))
-      yield questionOf(id, input, this.protocolVersion ?? LATEST_LEGACY)
+      waits.push(new Promise(answer => this.#openQuestions().set(id, { key, answer })))
+      yield questionOf(id, input, this.version)
     }
     try {
       const responses = await withinLimits(
@@ -325,7 +281,7 @@ class HandlerSession implements ServedSession {
       context.get(SUSPENSION)?.abandon()
       throw error
     } finally {
-      for (const id of asked) this.#questions.delete(id)
+      for (const id of asked) this.#questions?.delete(id)
     }
   }
 
@@ -333,7 +289,7 @@ class HandlerSession implements ServedSession {
     if ('result' in response) {
       const answer = readResult(response.result)
       if (!isObject(input) || input.method !== METHOD_ELICIT) return answer
-      return fromLegacyForm(answer, input.params, this.protocolVersion ?? LATEST_LEGACY)
+      return fromLegacyForm(answer, input.params, this.version)
     }
     const suspension = context.get(SUSPENSION)
     if (suspension !== undefined) {
@@ -352,17 +308,23 @@ class HandlerSession implements ServedSession {
 
   /** The key itself where it is free, so that a name that the server chose survives the hop. */
   #questionId(key: string): RequestId {
-    if (!this.#questions.has(key)) return key
+    const open = this.#openQuestions()
+    if (!open.has(key)) return key
     let id = `${key}-${this.#nextQuestion++}`
-    while (this.#questions.has(id)) id = `${key}-${this.#nextQuestion++}`
+    while (open.has(id)) id = `${key}-${this.#nextQuestion++}`
     return id
+  }
+
+  #openQuestions(): Map<RequestId, Question> {
+    this.#questions ??= new Map()
+    return this.#questions
   }
 
   #makeChanges(): Changes {
     return new Changes(this.#lists, {
-      handler: this.#handler,
+      handler: this.handler,
       caller: this.#caller,
-      describe: request => toModernRequest(request, this.#identity),
+      describe: request => this.describe(request),
       onChange: change => {
         const queue = this.#events
         if (queue === undefined) return
@@ -371,6 +333,12 @@ class HandlerSession implements ServedSession {
       },
     })
   }
+}
+
+/** A session outlives the requests whose headers its calls came with. */
+function withoutHeaders(caller: Caller): Caller {
+  const { header: _header, ...rest } = caller
+  return rest
 }
 
 async function* answering(response: JSONRPCResponse): SessionExchange {
@@ -388,21 +356,6 @@ function announcedLists(capabilities: JSONObject): JSONObject {
     if (isObject(capability) && capability.listChanged === true) lists[`${name}ListChanged`] = true
   }
   return lists
-}
-
-function retryOf(
-  request: JSONRPCRequest,
-  inputResponses: Record<string, unknown> | undefined,
-  requestState: unknown,
-): JSONRPCRequest {
-  return {
-    ...request,
-    params: {
-      ...request.params,
-      ...(inputResponses === undefined ? {} : { inputResponses }),
-      ...(requestState === undefined ? {} : { requestState }),
-    },
-  }
 }
 
 function questionOf(id: RequestId, input: JSONObject, version: LegacyVersion): JSONRPCRequest {

@@ -44,23 +44,24 @@ function fixture(refusal: 'error' | 'tool error') {
 }
 
 describe('a tool that insists on a task', () => {
-  test('refuses by an error', async () => {
-    const { asked, call } = fixture('error')
-    expect(await call('insists')).toMatchObject({ result: text('done') })
-    expect(asked).toEqual(['tools/call insists', 'tools/call insists as task', 'tasks/result t1'])
-  })
-
-  test('refuses by a tool error, and is known from then on', async () => {
-    const { asked, call, insisting, lists } = fixture('tool error')
-    expect(await call('insists')).toMatchObject({ result: text('done') })
-    expect(asked.splice(0)).toEqual(['tools/call insists', 'tools/call insists as task', 'tasks/result t1'])
-    expect(await call('insists')).toMatchObject({ result: text('done') })
-    expect(asked.splice(0)).toEqual(['tools/call insists as task', 'tasks/result t1'])
-    insisting.forget()
-    await call('insists')
-    expect(asked[0]).toBe('tools/call insists')
-    expect(lists()).toBe(4) // two pages, twice
-  })
+  test.each(['error', 'tool error'] as const)(
+    'is never tried plainly, whatever it would say: %s',
+    async refusal => {
+      const { asked, call, insisting, lists } = fixture(refusal)
+      expect(await call('insists')).toMatchObject({ result: text('done') })
+      expect(await call('insists')).toMatchObject({ result: text('done') })
+      expect(asked).toEqual([
+        'tools/call insists as task',
+        'tasks/result t1',
+        'tools/call insists as task',
+        'tasks/result t1',
+      ])
+      expect(lists()).toBe(2) // two pages, read once
+      insisting.forget()
+      await call('insists')
+      expect(lists()).toBe(4)
+    },
+  )
 
   test('another tool that fails is called once', async () => {
     const { asked, call } = fixture('tool error')

@@ -1,0 +1,30 @@
+import type { JSONRPCResponse } from '../protocol/message.js'
+
+/**
+ * An exchange written by hand, for the hot path: an async generator around another one adds several promises and
+ * a frame of its own to every step. Subclasses say what the next step is and how to let go.
+ */
+export abstract class Relay<T> implements AsyncGenerator<T, JSONRPCResponse, void> {
+  abstract next(): Promise<IteratorResult<T, JSONRPCResponse>>
+
+  /** Lets go of what is behind; called at least once where the exchange is not run to its end. */
+  protected abstract release(): void
+
+  return(value: JSONRPCResponse | PromiseLike<JSONRPCResponse>): Promise<IteratorResult<T, JSONRPCResponse>> {
+    this.release()
+    return Promise.resolve(value).then(response => ({ done: true, value: response }))
+  }
+
+  throw(error: unknown): Promise<IteratorResult<T, JSONRPCResponse>> {
+    this.release()
+    return Promise.reject(error)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release()
+  }
+}

@@ -1,0 +1,116 @@
+import type { Context } from '../exchange/context.js'
+import { Relay } from '../exchange/relay.js'
+import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
+import { logLevelOf } from '../protocol/meta.js'
+import type { LegacyConnection } from './connection.js'
+import { toLegacyRequest } from './requests.js'
+import type { SessionExchange } from './session.js'
+
+type Step = IteratorResult<JSONRPCNotification, JSONRPCResponse>
+type SessionStep = IteratorResult<JSONRPCNotification | JSONRPCRequest, JSONRPCResponse>
+
+export interface LeasedConnection {
+  readonly connection: LegacyConnection
+  release(): void
+}
+
+export interface PlainCallOptions {
+  readonly request: JSONRPCRequest
+  readonly context: Context
+  readonly acquire: () => LeasedConnection | Promise<LeasedConnection>
+  readonly respond: (
+    response: JSONRPCResponse,
+    connection: LegacyConnection,
+  ) => JSONRPCResponse | Promise<JSONRPCResponse>
+  /** Answers a question that cannot be passed on; throws where it fails the call. */
+  readonly refuse: (question: JSONRPCRequest, connection: LegacyConnection) => void
+  readonly wanted: (notification: JSONRPCNotification, level: string | undefined) => boolean
+}
+
+/** A call that nobody will be asked about: the hot path to legacy servers. */
+export class PlainCall extends Relay<JSONRPCNotification> {
+  readonly #options: PlainCallOptions
+  readonly #level: string | undefined
+  #lease: LeasedConnection | undefined
+  #exchange: SessionExchange | undefined
+  #over = false
+
+  constructor(options: PlainCallOptions) {
+    super()
+    this.#options = options
+    this.#level = logLevelOf(options.request)
+  }
+
+  next(): Promise<Step> {
+    if (this.#exchange !== undefined) return this.#exchange.next().then(this.#onStep, this.#onError)
+    if (this.#over) return Promise.reject(new Error('The call is over'))
+    try {
+      const lease = this.#options.acquire()
+      if (lease instanceof Promise) return lease.then(this.#onLease).catch(this.#onError)
+      const ready = this.#begin(lease)
+      return ready === undefined ? this.next() : ready.then(this.#onReady, this.#onError)
+    } catch (error) {
+      return this.#onError(error)
+    }
+  }
+
+  protected release(): void {
+    this.#over = true
+    // An unfinished call is cancelled at its server.
+    this.#exchange?.return(undefined as never).catch(() => {})
+    this.#exchange = undefined
+    this.#lease?.release()
+    this.#lease = undefined
+  }
+
+  /** A promise only where the server must be told the log level first. */
+  #begin(lease: LeasedConnection): Promise<void> | undefined {
+    if (this.#over) {
+      lease.release()
+      throw new Error('The call is over')
+    }
+    this.#lease = lease
+    const { request, context } = this.#options
+    const level = this.#level === undefined ? undefined : lease.connection.ensureLevel(this.#level)
+    const exchange = lease.connection.call(toLegacyRequest(request), context)
+    if (level === undefined) {
+      this.#exchange = exchange
+      return undefined
+    }
+    return level.then(() => {
+      this.#exchange = exchange
+    })
+  }
+
+  readonly #onLease = (lease: LeasedConnection): Promise<Step> => {
+    const ready = this.#begin(lease)
+    return ready === undefined ? this.next() : ready.then(this.#onReady)
+  }
+
+  readonly #onReady = (): Promise<Step> => this.next()
+
+  readonly #onStep = (step: SessionStep): Step | Promise<Step> => {
+    const connection = this.#lease?.connection
+    if (connection === undefined) throw new Error('The call is over')
+    if (step.done) {
+      const response = this.#options.respond(step.value, connection)
+      this.#exchange = undefined
+      this.release()
+      if (response instanceof Promise) return response.then(value => ({ done: true, value }))
+      return response === step.value ? step : { done: true, value: response }
+    }
+    const message = step.value
+    if (!('id' in message)) return this.#options.wanted(message, this.#level) ? (step as Step) : this.next()
+    try {
+      this.#options.refuse(message, connection)
+    } catch (error) {
+      return this.#onError(error)
+    }
+    return this.next()
+  }
+
+  readonly #onError = (error: unknown): Promise<never> => {
+    this.release()
+    return Promise.reject(error)
+  }
+}
