@@ -239,7 +239,8 @@ class HandlerSession implements ServedSession, ForwardHost {
   /** Everything else: asked at the modern server, and asked again with the answers to its questions. */
   #forward(request: JSONRPCRequest, context: Context): SessionExchange {
     const call: OpenCall = { context }
-    const calls = (this.#calls ??= new Map())
+    this.#calls ??= new Map()
+    const calls = this.#calls
     calls.set(request.id, call)
     return new ForwardedCall(this, request, context, () => {
       call.context = undefined

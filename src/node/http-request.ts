@@ -1,17 +1,8 @@
 /** One request of `node:http` as the seam sees it. */
 
-import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { TransportError } from '../exchange/errors.js'
 import type { HttpRequest } from '../exchange/http.js'
-import { PARSE_ERROR, RpcError, TOO_LARGE } from '../protocol/errors.js'
-
-/**
- * A body over the limit is read on for so long and so far, and dropped: a client that is cut off while it sends
- * sees a broken connection instead of our refusal.
- */
-const DROP_TIME = 2_000
-const DROP_BYTES = 64 * 1024 * 1024
+import { DROP_BYTES, hangup, readText, tooLarge } from './body-reader.js'
 
 const noop = () => {}
 
@@ -65,43 +56,8 @@ export class NodeHttpRequest implements HttpRequest {
       return Promise.reject(tooLarge(limit))
     }
     if (this.expectsContinue) this.outgoing.writeContinue()
-    return new Promise((resolve, reject) => {
-      let first: Buffer | undefined
-      let more: Buffer[] | undefined
-      let length = 0
-      let timer: NodeJS.Timeout | undefined
-
-      const giveUp = () => {
-        clearTimeout(timer)
-        this.unread = true
-        incoming.pause()
-        reject(tooLarge(limit))
-      }
-      incoming.on('data', (chunk: Buffer) => {
-        length += chunk.byteLength
-        if (length > limit) {
-          first = more = undefined
-          timer ??= setTimeout(giveUp, DROP_TIME)
-          if (length > limit + DROP_BYTES) giveUp()
-        } else if (first === undefined) first = chunk
-        else if (more === undefined) more = [first, chunk]
-        else more.push(chunk)
-      })
-      incoming.on('end', () => {
-        if (timer !== undefined || length > limit) {
-          clearTimeout(timer)
-          reject(tooLarge(limit))
-        } else if (first === undefined) resolve('')
-        else {
-          const bytes = more === undefined ? first : Buffer.concat(more, length)
-          if (isUtf8(bytes)) resolve(bytes.toString())
-          else reject(new RpcError(PARSE_ERROR, 'Parse error: the body is not valid UTF-8'))
-        }
-      })
-      incoming.on('error', () => {
-        clearTimeout(timer)
-        reject(hangup())
-      })
+    return readText(incoming, limit, () => {
+      this.unread = true
     })
   }
 
@@ -117,15 +73,4 @@ export class NodeHttpRequest implements HttpRequest {
     outgoing.on('close', onClose)
     return () => void outgoing.off('close', onClose)
   }
-}
-
-function tooLarge(limit: number): RpcError {
-  return new RpcError(TOO_LARGE, `The request body is larger than the limit of ${limit} bytes (--max-body)`, {
-    limit,
-    option: '--max-body',
-  })
-}
-
-function hangup(): TransportError {
-  return new TransportError('ERR_CLOSED', 'The client left before its request was complete')
 }

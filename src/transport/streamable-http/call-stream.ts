@@ -10,6 +10,7 @@ import {
   type JSONRPCNotification,
   type JSONRPCRequest,
   type JSONRPCResponse,
+  type RequestId,
   resultResponse,
 } from '../../protocol/message.js'
 import { META_SUBSCRIPTION_ID } from '../../protocol/meta.js'
@@ -28,7 +29,7 @@ export interface CallStreamOptions {
 }
 
 export class CallStream implements AsyncIterableIterator<string | Uint8Array> {
-  readonly #request: JSONRPCRequest
+  readonly #id: RequestId
   readonly #exchange: SessionExchange
   readonly #options: CallStreamOptions
   #first: Promise<CallStep> | undefined
@@ -36,8 +37,8 @@ export class CallStream implements AsyncIterableIterator<string | Uint8Array> {
   #piece = 0
   #ended = false
 
-  constructor(request: JSONRPCRequest, exchange: SessionExchange, options: CallStreamOptions) {
-    this.#request = request
+  constructor(id: RequestId, exchange: SessionExchange, options: CallStreamOptions) {
+    this.#id = id
     this.#exchange = exchange
     this.#options = options
     this.#first = options.first
@@ -70,8 +71,8 @@ export class CallStream implements AsyncIterableIterator<string | Uint8Array> {
     return this.#pieces !== undefined
   }
 
-  protected get request(): JSONRPCRequest {
-    return this.#request
+  protected get id(): RequestId {
+    return this.#id
   }
 
   /** Makes this the last message. `finished`: the exchange has ended by itself. */
@@ -89,7 +90,7 @@ export class CallStream implements AsyncIterableIterator<string | Uint8Array> {
 
   readonly #onError = (error: unknown): StreamStep => {
     if (this.#ended) return DONE
-    return this.last(errorResponse(this.#request.id, toErrorObject(error)), true)
+    return this.last(errorResponse(this.#id, toErrorObject(error)), true)
   }
 
   #end(finished: boolean): void {
@@ -121,13 +122,8 @@ export class ListenStream extends CallStream implements Drainable {
   #waiting: ((step: StreamStep) => void) | undefined
   #draining = false
 
-  constructor(
-    request: JSONRPCRequest,
-    exchange: SessionExchange,
-    context: Context,
-    options: CallStreamOptions,
-  ) {
-    super(request, exchange, options)
+  constructor(id: RequestId, exchange: SessionExchange, context: Context, options: CallStreamOptions) {
+    super(id, exchange, options)
     this.#context = context
   }
 
@@ -152,7 +148,7 @@ export class ListenStream extends CallStream implements Drainable {
 
   #graceful(): StreamStep {
     this.#context.cancel('shutdown')
-    const { id } = this.request
+    const { id } = this
     const result = { resultType: 'complete', _meta: { [META_SUBSCRIPTION_ID]: id } }
     return this.last(resultResponse(id, result), false)
   }

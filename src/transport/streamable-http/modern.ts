@@ -4,7 +4,7 @@
 
 import { Context } from '../../exchange/context.js'
 import { httpStatusOf, toErrorObject } from '../../exchange/errors.js'
-import type { Handler } from '../../exchange/exchange.js'
+import type { Exchange, Handler } from '../../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
 import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
@@ -15,8 +15,10 @@ import {
   isNotification,
   isRequest,
   type JSONRPCMessage,
+  type JSONRPCNotification,
   type JSONRPCRequest,
   type JSONRPCResponse,
+  type RequestId,
 } from '../../protocol/message.js'
 import {
   METHOD_CALL_TOOL,
@@ -25,7 +27,7 @@ import {
   METHOD_TOOLS_CHANGED,
 } from '../../protocol/methods.js'
 import type { Accept } from './accept.js'
-import { type CallStep, CallStream, type CallStreamOptions, ListenStream } from './call-stream.js'
+import { type CallStep, CallStream, ListenStream } from './call-stream.js'
 import type { Patience } from './patience.js'
 import { jsonReply, streamReply } from './reply.js'
 import { refusalOf, versionRefusalOf } from './request.js'
@@ -105,23 +107,31 @@ async function respond(
     const failure = errorResponse(message.id, toErrorObject(error))
     return jsonReply(failure, statusOf(failure))
   }
-  const options: CallStreamOptions = {
-    first: pending as Promise<CallStep>,
-    onEnd: finished => {
-      services.inFlight.end(context)
-      if (stream instanceof ListenStream) services.inFlight.closed(stream)
-      if (finished) return
-      // Closing the stream is how a client of this era cancels ("Cancellation").
-      context.cancel('hangup')
-      void exchange.return(undefined as never).catch(() => {})
-    },
-    onMessage: listens
-      ? event => event.method === METHOD_TOOLS_CHANGED && services.toolHeaders.forget(message, context)
-      : undefined,
+  const forget = listens ? services.toolHeaders.keyOf(message, context) : undefined
+  return openStream(services, context, exchange, pending as Promise<CallStep>, message.id, forget)
+}
+
+/** Its own function, so that a stream that stays open holds on to no more of its request than it needs. */
+function openStream(
+  services: ModernServices,
+  context: Context,
+  exchange: Exchange,
+  first: Promise<CallStep>,
+  id: RequestId,
+  forget: string | undefined,
+): HttpReply {
+  const onEnd = (finished: boolean) => {
+    services.inFlight.end(context)
+    if (stream instanceof ListenStream) services.inFlight.closed(stream)
+    if (finished) return
+    // Closing the stream is how a client of this era cancels ("Cancellation").
+    context.cancel('hangup')
+    void exchange.return(undefined as never).catch(() => {})
   }
-  const stream = listens
-    ? new ListenStream(message, exchange, context, options)
-    : new CallStream(message, exchange, options)
+  const stream =
+    forget === undefined
+      ? new CallStream(id, exchange, { first, onEnd })
+      : new ListenStream(id, exchange, context, { first, onEnd, onMessage: forgetting(services, forget) })
   // Gone already, or before anybody reads the stream: then nobody else would end it.
   context.onCancel(reason => {
     if (reason === 'hangup') void stream.return()
@@ -132,6 +142,15 @@ async function respond(
     services.inFlight.open(stream)
   }
   return streamReply(stream)
+}
+
+function forgetting(
+  services: ModernServices,
+  key: string,
+): (event: JSONRPCNotification | JSONRPCRequest) => void {
+  return event => {
+    if (event.method === METHOD_TOOLS_CHANGED) services.toolHeaders.forget(key)
+  }
 }
 
 function statusOf(response: JSONRPCResponse): number {

@@ -71,7 +71,7 @@ async function answerCall(
     // Leaving is not cancelling in this era: the call runs to its end, for nobody.
     else finishUnattended(exchange).then(end, end)
   }
-  const stream = new CallStream(message, exchange, { first: pending, onEnd })
+  const stream = new CallStream(message.id, exchange, { first: pending, onEnd })
   request.onHangup(() => void stream.return())
   return streamReply(stream)
 }

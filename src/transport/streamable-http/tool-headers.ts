@@ -76,9 +76,14 @@ export class ToolHeaders {
     this.#set(key, { headers, at: performance.now(), known: true })
   }
 
-  /** The caller's tools have changed. */
-  forget(request: JSONRPCRequest, context: Context): void {
-    this.#entries.delete(keyOf(request, context))
+  /** Whose tools a request is about, for {@link forget}. */
+  keyOf(request: JSONRPCRequest, context: Context): string {
+    return keyOf(request, context)
+  }
+
+  /** A caller's tools have changed. */
+  forget(key: string): void {
+    this.#entries.delete(key)
   }
 
   /** One reading at a time per caller, whoever waits for it. */
