@@ -7,6 +7,7 @@ import { createLog, type Log, useColors } from '../node/log.js'
 import { readEnvFile } from '../node/process/env-file.js'
 import { type ServeEvent, type Server, serve } from '../node/serve.js'
 import { version } from '../node/version.js'
+import { limitYoungGeneration } from '../node/young-generation.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
 import { parseHostPort, SERVE_OPTIONS } from './serve-options.js'
@@ -42,6 +43,7 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   // By the end of this turn it is known whether the program could be started.
   await new Promise(resolve => setImmediate(resolve))
   if (unusable.error === undefined) await announce(server, { own, target, options, log })
+  limitYoungGeneration()
 
   const end = await Promise.race([server.closed.then(() => undefined), signalled(), unusable.found])
   if (end instanceof Error) {

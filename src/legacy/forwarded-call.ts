@@ -1,7 +1,7 @@
 import type { Context } from '../exchange/context.js'
 import { TransportError, toErrorObject } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
-import { Relay } from '../exchange/relay.js'
+import { type ReadyExchange, Relay } from '../exchange/relay.js'
 import { INTERNAL_ERROR, RpcError } from '../protocol/errors.js'
 import {
   errorResponse,
@@ -65,6 +65,12 @@ export class ForwardedCall extends Relay<JSONRPCNotification | JSONRPCRequest> {
       return Promise.resolve(this.#onError(error))
     }
     return this.#exchange.next().then(this.#onStep, this.#onError)
+  }
+
+  override ready(): JSONRPCNotification | JSONRPCRequest | undefined {
+    return this.#rounds === undefined
+      ? (this.#exchange as ReadyExchange<JSONRPCNotification> | undefined)?.ready?.()
+      : undefined
   }
 
   protected release(): void {

@@ -1,5 +1,5 @@
 import type { Context } from '../exchange/context.js'
-import { Relay } from '../exchange/relay.js'
+import { type ReadyExchange, Relay } from '../exchange/relay.js'
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { logLevelOf } from '../protocol/meta.js'
 import type { LegacyConnection } from './connection.js'
@@ -34,6 +34,7 @@ export class PlainCall extends Relay<JSONRPCNotification> {
   #lease: LeasedConnection | undefined
   #exchange: SessionExchange | undefined
   #over = false
+  #failure: { readonly error: unknown } | undefined
 
   constructor(options: PlainCallOptions) {
     super()
@@ -43,6 +44,7 @@ export class PlainCall extends Relay<JSONRPCNotification> {
 
   next(): Promise<Step> {
     if (this.#exchange !== undefined) return this.#exchange.next().then(this.#onStep, this.#onError)
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error)
     if (this.#over) return Promise.reject(new Error('The call is over'))
     try {
       const lease = this.#options.acquire()
@@ -51,6 +53,16 @@ export class PlainCall extends Relay<JSONRPCNotification> {
       return ready === undefined ? this.next() : ready.then(this.#onReady, this.#onError)
     } catch (error) {
       return this.#onError(error)
+    }
+  }
+
+  override ready(): JSONRPCNotification | undefined {
+    const exchange = this.#exchange as ReadyExchange<JSONRPCNotification | JSONRPCRequest> | undefined
+    for (;;) {
+      const message = exchange?.ready?.()
+      if (message === undefined) return undefined
+      if ('id' in message) this.#refused(message)
+      else if (this.#options.wanted(message, this.#level)) return message
     }
   }
 
@@ -107,6 +119,18 @@ export class PlainCall extends Relay<JSONRPCNotification> {
       return this.#onError(error)
     }
     return this.next()
+  }
+
+  /** A question met while a burst was drained; where it fails the call, the next step says so. */
+  #refused(question: JSONRPCRequest): void {
+    const connection = this.#lease?.connection
+    if (connection === undefined) return
+    try {
+      this.#options.refuse(question, connection)
+    } catch (error) {
+      this.release()
+      this.#failure = { error }
+    }
   }
 
   readonly #onError = (error: unknown): Promise<never> => {

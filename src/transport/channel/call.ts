@@ -1,5 +1,6 @@
 import type { Context } from '../../exchange/context.js'
 import { TransportError } from '../../exchange/errors.js'
+import { Relay } from '../../exchange/relay.js'
 import type {
   JSONRPCNotification,
   JSONRPCRequest,
@@ -28,7 +29,7 @@ const LOW_WATER = 256
  * One call on a channel: an exchange written by hand, since an async generator would add two promises to
  * every step. The peer sees an id and a progress token of ours; the caller sees its own again.
  */
-export class Call implements AsyncGenerator<JSONRPCNotification | JSONRPCRequest, JSONRPCResponse, void> {
+export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
   /** Our id at the peer, which is also our progress token there; set when the request is written. */
   upstreamId = 0
   readonly method: string
@@ -50,6 +51,7 @@ export class Call implements AsyncGenerator<JSONRPCNotification | JSONRPCRequest
   #reject: ((error: unknown) => void) | undefined
 
   constructor(host: CallHost, request: JSONRPCRequest, context: Context) {
+    super()
     this.#host = host
     this.method = request.method
     this.id = request.id
@@ -76,27 +78,16 @@ export class Call implements AsyncGenerator<JSONRPCNotification | JSONRPCRequest
     })
   }
 
-  /** Releases the call; an unfinished one is cancelled at the peer. */
-  return(value: JSONRPCResponse | PromiseLike<JSONRPCResponse>): Promise<Step> {
+  override ready(): JSONRPCNotification | JSONRPCRequest | undefined {
+    return this.#head < this.#items.length ? this.#shift() : undefined
+  }
+
+  /** An unfinished call is cancelled at the peer. */
+  protected release(): void {
     this.#request = undefined
     if (this.#outcome === undefined) this.#abandon('abandoned')
     this.#items = []
     this.#head = 0
-    return Promise.resolve(value).then(response => ({ done: true, value: response }))
-  }
-
-  throw(error: unknown): Promise<Step> {
-    this.#request = undefined
-    if (this.#outcome === undefined) this.#abandon('abandoned')
-    return Promise.reject(error)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#outcome === undefined) this.#abandon('abandoned')
   }
 
   /** A notification or question that belongs to this call, already carrying the caller's own ids. */

@@ -3,6 +3,7 @@
 import type { Context } from '../../exchange/context.js'
 import { toErrorObject } from '../../exchange/errors.js'
 import type { Drainable } from '../../exchange/in-flight.js'
+import type { ReadyExchange } from '../../exchange/relay.js'
 import type { SessionExchange } from '../../legacy/session.js'
 import type { Encoded } from '../../protocol/encode.js'
 import {
@@ -85,7 +86,8 @@ export class CallStream implements AsyncIterableIterator<string | Uint8Array> {
     if (this.#ended) return DONE
     if (step.done) return this.last(step.value, true)
     this.#options.onMessage?.(step.value)
-    return this.#yield(eventOf(step.value))
+    const encoded = eventOf(step.value)
+    return this.#yield(typeof encoded === 'string' ? encoded + this.#burst() : encoded)
   }
 
   readonly #onError = (error: unknown): StreamStep => {
@@ -97,6 +99,20 @@ export class CallStream implements AsyncIterableIterator<string | Uint8Array> {
     if (this.#ended) return
     this.#ended = true
     this.#options.onEnd(finished)
+  }
+
+  /** The events of what is at hand already, up to what makes a good write. */
+  #burst(): string {
+    const exchange = this.#exchange as ReadyExchange<JSONRPCNotification | JSONRPCRequest>
+    let text = ''
+    while (text.length < BURST) {
+      const message = exchange.ready?.()
+      if (message === undefined) break
+      this.#options.onMessage?.(message)
+      // A notification or question has no result that would be bytes.
+      text += eventOf(message) as string
+    }
+    return text
   }
 
   #yield(encoded: Encoded): StreamStep {
@@ -153,5 +169,8 @@ export class ListenStream extends CallStream implements Drainable {
     return this.last(resultResponse(id, result), false)
   }
 }
+
+/** Characters of events that are put together as one chunk. */
+const BURST = 32 * 1024
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }

@@ -11,6 +11,7 @@ import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
 import { ACCEPTED, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
+import type { ReadyExchange } from '../../exchange/relay.js'
 import { type ToSessionOptions, toSession } from '../../legacy/to-session.js'
 import { UPSTREAM_BUSY } from '../../protocol/errors.js'
 import {
@@ -194,6 +195,7 @@ async function answerCall(
   }
   const source: StreamSource = {
     next: () => exchange.next(),
+    ready: () => (exchange as ReadyExchange<JSONRPCMessage>).ready?.(),
     release: () => void exchange.return(undefined as never).catch(() => {}),
   }
   const stream = session.streams.open(source, { requestId: message.id, first: pending, onEnd: finished })

@@ -29,6 +29,8 @@ export interface ReplayLimits {
 /** Where a stream's messages come from: yields messages, and may end with a response. */
 export interface StreamSource {
   next(): Promise<IteratorResult<JSONRPCMessage, JSONRPCResponse | undefined>>
+  /** A message that is there already, without the promise. */
+  ready?(): JSONRPCMessage | undefined
   /** Releases it where it is not run to its end. */
   release?(): void
 }
@@ -246,7 +248,18 @@ export class SessionStream {
     if (this.ended) return
     if (step.value !== undefined) this.#append(step.value)
     if (step.done) this.close()
-    else if (this.#connections.length === 0) this.#pull()
+    else if (this.#source.ready !== undefined) this.#burst(this.#source.ready())
+    if (step.done) return
+    if (this.#connections.length === 0) this.#pull()
+  }
+
+  /** Takes what is at hand already, up to what makes a good write. */
+  #burst(first: JSONRPCMessage | undefined): void {
+    let message = first
+    for (let size = 0; message !== undefined && size < BURST; message = this.#source.ready?.()) {
+      size += this.#append(message)
+    }
+    if (message !== undefined) this.#append(message)
   }
 
   readonly #onError = (error: unknown): void => {
@@ -260,12 +273,14 @@ export class SessionStream {
     this.close()
   }
 
-  #append(message: JSONRPCMessage): void {
+  /** Returns the size of the event. */
+  #append(message: JSONRPCMessage): number {
     const sequence = ++this.#sequence
     const event = eventOf(message, this.#eventPrefix + sequence)
     const kept: KeptEvent = { stream: this, sequence, event, size: sizeOf(event) }
     this.#streams.keep(kept)
     this.#connections.at(-1)?.give(kept)
+    return kept.size
   }
 }
 
@@ -287,7 +302,7 @@ export class Connection implements AsyncIterableIterator<string | Uint8Array> {
   }
 
   next(): Promise<IteratorResult<string | Uint8Array, undefined>> {
-    const piece = this.#pieces.shift() ?? this.#take(this.#backlog.shift())
+    const piece = this.#pieces.shift() ?? this.#takeMany()
     if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
     if (this.#ended) return Promise.resolve(DONE)
     return new Promise(resolve => {
@@ -347,6 +362,21 @@ export class Connection implements AsyncIterableIterator<string | Uint8Array> {
     else this.give(event)
   }
 
+  /** As many of the events that wait as make a good write. */
+  #takeMany(): string | Uint8Array | undefined {
+    let text = ''
+    let taken = 0
+    for (; taken < this.#backlog.length && text.length < BURST; taken++) {
+      const { event, sequence } = this.#backlog[taken] as KeptEvent
+      if (typeof event !== 'string') break
+      text += event
+      this.#stream.delivered(sequence)
+    }
+    if (taken === 0) return this.#take(this.#backlog.shift())
+    this.#backlog = taken === this.#backlog.length ? [] : this.#backlog.slice(taken)
+    return text
+  }
+
   #take(event: KeptEvent | undefined): string | Uint8Array | undefined {
     if (event === undefined) return undefined
     this.#stream.delivered(event.sequence)
@@ -355,6 +385,9 @@ export class Connection implements AsyncIterableIterator<string | Uint8Array> {
     return event.event[0]
   }
 }
+
+/** Characters of events that are taken at once, and put together as one chunk. */
+const BURST = 32 * 1024
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 /** More connections to one stream than these can only be left-overs. */
