@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { cellSets, directoryOf, openCell } from './cells.mjs'
 import { bundleFixtures } from './fixtures/bundle.mjs'
 import { killAll, processesOf } from './processes.mjs'
-import { runSuite } from './suite.mjs'
+import { checkSuite, runSuite } from './suite.mjs'
 
 const HELP = `usage: npm run conformance -- [options]
 
@@ -59,6 +59,11 @@ const cells = chosenCells()
 if (options.list) {
   for (const { name } of cells) console.log(name)
   process.exit(0)
+}
+try {
+  checkSuite()
+} catch (error) {
+  refuse(error.message)
 }
 const fixtures = await bundleFixtures(`${results}fixtures`)
 const started = Date.now()

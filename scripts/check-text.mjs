@@ -27,7 +27,7 @@ console.log(`${tracked.length} tracked files, ${found.length} with text of one m
 process.exitCode = found.length === 0 ? 0 : 1
 
 function complaintsAbout(file, line) {
-  if (file === 'package-lock.json')
+  if (/(^|\/)package-lock\.json$/.test(file))
     return RESOLVED.test(line) ? [`names where a package came from: ${line.trim()}`] : []
   const path =
     (line.includes(`${HERE}/`) ? HERE : undefined) ??
