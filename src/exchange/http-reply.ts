@@ -3,6 +3,7 @@
 import { INVALID_REQUEST } from '../protocol/errors.js'
 import type { JSONRPCErrorObject, RequestId } from '../protocol/message.js'
 import { errorResponse } from '../protocol/message.js'
+import { toErrorObject } from './errors.js'
 import type { HttpReply } from './http.js'
 
 export const JSON_HEADERS: Readonly<Record<string, string>> = { 'content-type': 'application/json' }
@@ -34,6 +35,12 @@ export function errorReply(
 /** A request that is wrong as HTTP, whatever it asks. */
 export function refusal(status: number, message: string): HttpReply {
   return errorReply(status, { code: INVALID_REQUEST, message })
+}
+
+/** What answers for a handler that threw: a bug of ours, whose text the client does not get. */
+export function failureReply(error: unknown): HttpReply {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: null, error: toErrorObject(error) })
+  return { status: 500, headers: JSON_HEADERS, body }
 }
 
 /** 405, with the methods that are allowed: `GET, POST`. */

@@ -2,8 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
-import { TransportError } from '../exchange/errors.js'
-import { PARSE_ERROR, RpcError, TOO_LARGE } from '../protocol/errors.js'
+import { bodyCut, bodyNotText, bodyTooLarge } from '../exchange/http-body-errors.js'
 
 /**
  * A body over the limit is read on for so long and so far, and dropped: a client that is cut off while it sends
@@ -48,17 +47,6 @@ export function readText(incoming: IncomingMessage, limit: number, onUnread: () 
   })
 }
 
-export function tooLarge(limit: number): RpcError {
-  return new RpcError(TOO_LARGE, `The request body is larger than the limit of ${limit} bytes (--max-body)`, {
-    limit,
-    option: '--max-body',
-  })
-}
-
-export function hangup(): TransportError {
-  return new TransportError('ERR_CLOSED', 'The client left before its request was complete')
-}
-
 function onData(this: Reading, chunk: Buffer): void {
   const reader = this[READER]
   if (reader === undefined) return
@@ -76,17 +64,17 @@ function onEnd(this: Reading): void {
   const reader = done(this)
   if (reader === undefined) return
   const { first, more, length, limit, resolve, reject } = reader
-  if (length > limit) reject(tooLarge(limit))
+  if (length > limit) reject(bodyTooLarge(limit))
   else if (first === undefined) resolve('')
   else {
     const bytes = more === undefined ? first : Buffer.concat(more, length)
     if (isUtf8(bytes)) resolve(bytes.toString())
-    else reject(new RpcError(PARSE_ERROR, 'Parse error: the body is not valid UTF-8'))
+    else reject(bodyNotText())
   }
 }
 
 function onError(this: Reading): void {
-  done(this)?.reject(hangup())
+  done(this)?.reject(bodyCut())
 }
 
 function giveUp(incoming: Reading): void {
@@ -94,7 +82,7 @@ function giveUp(incoming: Reading): void {
   if (reader === undefined) return
   reader.onUnread()
   incoming.pause()
-  reader.reject(tooLarge(reader.limit))
+  reader.reject(bodyTooLarge(reader.limit))
 }
 
 function done(incoming: Reading): BodyReader | undefined {

@@ -2,7 +2,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HttpRequest } from '../exchange/http.js'
-import { DROP_BYTES, hangup, readText, tooLarge } from './body-reader.js'
+import { bodyCut, bodyTooLarge } from '../exchange/http-body-errors.js'
+import { DROP_BYTES, readText } from './body-reader.js'
 
 const noop = () => {}
 
@@ -49,11 +50,11 @@ export class NodeHttpRequest implements HttpRequest {
 
   text(limit: number): Promise<string> {
     const { incoming } = this
-    if (incoming.destroyed) return Promise.reject(hangup())
+    if (incoming.destroyed) return Promise.reject(bodyCut())
     const declared = Number(this.header('content-length') ?? 0)
     if (declared > limit && (this.expectsContinue || declared > limit + DROP_BYTES)) {
       this.unread = true
-      return Promise.reject(tooLarge(limit))
+      return Promise.reject(bodyTooLarge(limit))
     }
     if (this.expectsContinue) this.outgoing.writeContinue()
     return readText(incoming, limit, () => {

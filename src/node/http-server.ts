@@ -2,8 +2,9 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { TransportError, toErrorObject } from '../exchange/errors.js'
+import { TransportError } from '../exchange/errors.js'
 import type { HttpHandler, HttpReply } from '../exchange/http.js'
+import { failureReply } from '../exchange/http-reply.js'
 import { NodeHttpRequest } from './http-request.js'
 import { HttpStream } from './http-stream.js'
 
@@ -160,15 +161,6 @@ function writeBytes(
   // Node corks the socket until the end of the turn, so that this is one write.
   for (const chunk of body) outgoing.write(chunk)
   outgoing.end()
-}
-
-/** What answers a handler that threw: a bug of ours, whose text the client does not get. */
-function failureReply(error: unknown): HttpReply {
-  return {
-    status: 500,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: null, error: toErrorObject(error) }),
-  }
 }
 
 /** The open streams, kept alive by one timer for all. */

@@ -12,7 +12,7 @@ import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
 
 export interface ServeOptions
-  extends Omit<HttpFaceOptions, 'boundHost' | 'ready' | 'readyTimeout'>,
+  extends Omit<HttpFaceOptions, 'boundHost' | 'sameHost' | 'ready' | 'readyTimeout'>,
     Omit<UpstreamOptions, 'onEvent'> {
   /** The address for HTTP; 127.0.0.1 by default. HTTP is served where it or `port` is given, or nothing else is asked for. */
   readonly host?: string | undefined

@@ -19,6 +19,8 @@ export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'>
   readonly allowHosts?: readonly string[] | undefined
   /** Origins accepted besides the loopback ones. */
   readonly allowOrigins?: readonly string[] | undefined
+  /** Accepts the pages of the host that the request is for, once that host was accepted. Default false. */
+  readonly sameHost?: boolean | undefined
   /** The address that the server is bound to, where it is not a loopback one: accepted as a host name. */
   readonly boundHost?: string | undefined
   /**
@@ -58,6 +60,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
     }),
     originGuard({
       allowOrigins: [...(options.allowOrigins ?? []), ...(publicUrl === undefined ? [] : [publicUrl.origin])],
+      sameHost: options.sameHost,
     }),
   ] as const
 

@@ -10,11 +10,14 @@ import type { HttpGuard } from './host-guard.js'
 export interface OriginGuardOptions {
   /** Origins accepted besides the loopback ones: `SCHEME://HOST[:PORT]`, or `*` for all but `null`. */
   readonly allowOrigins?: readonly string[] | undefined
+  /** Accepts the pages of the host that the request is for: the host must have been checked before. Default false. */
+  readonly sameHost?: boolean | undefined
 }
 
 /** Throws `TypeError` for what is not an origin. */
 export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
   const origins = new Set<string>()
+  const sameHost = options.sameHost === true
   let any = false
   for (const origin of options.allowOrigins ?? []) {
     if (origin === '*') any = true
@@ -31,6 +34,9 @@ export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
     if (origin !== 'null') {
       const normal = origin.trim().toLowerCase()
       if (any || origins.has(normal) || LOOPBACK_ORIGIN.test(normal)) return undefined
+      // Whatever the scheme: TLS often ends before us.
+      if (sameHost && normal.replace(/^https?:\/\//, '') === request.header('host')?.toLowerCase())
+        return undefined
     }
     return errorReply(403, {
       code: INVALID_REQUEST,
