@@ -14,7 +14,7 @@ import type { JSONRPCErrorObject, JSONRPCRequest } from '../protocol/message.js'
 import { isObject } from '../protocol/meta.js'
 
 /** The code by which legacy SDKs say that a request timed out. */
-export const LEGACY_REQUEST_TIMEOUT = -32001
+const LEGACY_REQUEST_TIMEOUT = -32001
 
 /** An error of a legacy server, for a modern client. */
 export function toModernError(error: JSONRPCErrorObject, request: JSONRPCRequest): JSONRPCErrorObject {

@@ -69,10 +69,6 @@ export function isResponse(message: JSONRPCMessage): message is JSONRPCResponse 
   return !('method' in message)
 }
 
-export function isErrorResponse(message: JSONRPCMessage): message is JSONRPCErrorResponse {
-  return 'error' in message
-}
-
 export function resultResponse(id: RequestId, result: Result | RawJson): JSONRPCResultResponse {
   return { jsonrpc: '2.0', id, result }
 }

@@ -1,6 +1,6 @@
 /** The reserved `_meta` keys. Specification: 2026-07-28 basic/index, "_meta". */
 
-import type { JSONObject, JSONRPCNotification, JSONRPCRequest, ProgressToken, RequestId } from './message.js'
+import type { JSONObject, JSONRPCNotification, JSONRPCRequest, ProgressToken } from './message.js'
 
 const PREFIX = 'io.modelcontextprotocol/'
 export const META_PROTOCOL_VERSION = `${PREFIX}protocolVersion`
@@ -45,11 +45,6 @@ export function logLevelOf(request: JSONRPCRequest): string | undefined {
 export function progressTokenOf(request: JSONRPCRequest): ProgressToken | undefined {
   const token = request.params?._meta?.progressToken
   return typeof token === 'string' || typeof token === 'number' ? token : undefined
-}
-
-export function subscriptionIdOf(notification: JSONRPCNotification): RequestId | undefined {
-  const id = notification.params?._meta?.[META_SUBSCRIPTION_ID]
-  return typeof id === 'string' || typeof id === 'number' ? id : undefined
 }
 
 export function isObject(value: unknown): value is JSONObject {

@@ -78,7 +78,7 @@ export function normalise(value: Json, dropped: ReadonlySet<string> = new Set())
 }
 
 /** An error as its code and message; a result as itself. */
-export async function outcome(promise: Promise<Json>): Promise<Json> {
+async function outcome(promise: Promise<Json>): Promise<Json> {
   try {
     return { result: await promise }
   } catch (error) {

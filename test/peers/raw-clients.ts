@@ -16,7 +16,7 @@ export interface RawReply {
   readonly text: string
 }
 
-export const VERSION = '2026-07-28'
+const VERSION = '2026-07-28'
 const META = 'io.modelcontextprotocol'
 const LIMIT = 30_000
 

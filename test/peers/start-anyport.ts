@@ -117,7 +117,7 @@ export async function until(test: () => boolean, what: string, limit = 10_000): 
 }
 
 /** Collects the lines of a child's stderr; those which are not JSON become `{ text }`. */
-export function readLog(child: ChildProcess): Pick<Anyport, 'log' | 'line'> {
+function readLog(child: ChildProcess): Pick<Anyport, 'log' | 'line'> {
   const log: LogLine[] = []
   createInterface({ input: child.stderr! }).on('line', text => {
     try {

@@ -40,9 +40,9 @@ export interface CallsOptions {
   readonly closed?: (error: Error | undefined) => void
 }
 
-export const DEFAULT_TIMEOUT = 10 * 60_000
-export const DEFAULT_MAX_TIMEOUT = 60 * 60_000
-export const DEFAULT_MAX_CALLS = 10_000
+const DEFAULT_TIMEOUT = 10 * 60_000
+const DEFAULT_MAX_TIMEOUT = 60 * 60_000
+const DEFAULT_MAX_CALLS = 10_000
 
 /** How long one caller that does not read may hold up the others on a shared pipe, in milliseconds. */
 const SLOW_READER_LIMIT = 30_000

@@ -14,6 +14,7 @@ import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
 import type { ReadyExchange } from '../../exchange/relay.js'
 import { type ToSessionOptions, toSession } from '../../legacy/to-session.js'
 import { UPSTREAM_BUSY } from '../../protocol/errors.js'
+import { HEADER_LAST_EVENT_ID, HEADER_SESSION } from '../../protocol/headers.js'
 import {
   errorResponse,
   isRequest,
@@ -41,7 +42,7 @@ export interface LegacyServices {
 }
 
 /** Calls that one session may have running at a time, attended or not. */
-export const MAX_CALLS = 1_024
+const MAX_CALLS = 1_024
 
 /** Answers one POST of a legacy client. */
 export async function answerLegacy(
@@ -75,7 +76,7 @@ export function openStream(
   if (!('served' in session)) return session
   if (services.inFlight.draining) return drainingReply()
   session.touch()
-  const lastEventId = request.header('last-event-id')
+  const lastEventId = request.header(HEADER_LAST_EVENT_ID)
   if (lastEventId === undefined || lastEventId === '') {
     const connection = session.listen(retryOf(services, session))
     request.onHangup(() => connection.end())
@@ -109,7 +110,7 @@ function sessionOf(
   request: HttpRequest,
   principal: string | undefined,
 ): HttpSession | HttpReply {
-  const id = request.header('mcp-session-id')
+  const id = request.header(HEADER_SESSION)
   if (id === undefined) {
     return refusal(400, 'The Mcp-Session-Id header is missing. A session begins with an initialize request')
   }
@@ -144,9 +145,9 @@ async function initialize(
   const endUnlessBegun = () => {
     if (session.served.protocolVersion === undefined) services.sessions.end(session)
   }
-  const headers = { 'mcp-session-id': session.id }
+  const headers = { [HEADER_SESSION]: session.id }
   const reply = await answerCall(services, session, request, message, accept, headers, endUnlessBegun)
-  const { 'mcp-session-id': _, ...without } = reply.headers
+  const { [HEADER_SESSION]: _, ...without } = reply.headers
   return services.sessions.find(session.id, principal) === undefined ? { ...reply, headers: without } : reply
 }
 

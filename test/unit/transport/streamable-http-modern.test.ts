@@ -369,7 +369,7 @@ describe('slow replies and hang-ups', () => {
     expect((await reply).json.result.content[0].text).toBe('released')
   })
 
-  it.each([
+  it.each<[string, { readonly name: string; readonly arguments?: object }, number]>([
     ['before anything was sent', { name: 'wait' }, 10_000],
     ['on a stream', { name: 'wait', arguments: { announce: true } }, 10_000],
     ['on a slow reply', { name: 'wait' }, 5],
