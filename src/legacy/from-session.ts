@@ -104,7 +104,7 @@ export function fromSession(
 }
 
 /** One session for all callers, opened for the first with the capabilities that its request declares. */
-export function soleConnection(session: Session): ConnectionSource {
+function soleConnection(session: Session): ConnectionSource {
   let opening: Promise<LegacyConnection> | undefined
   let turn: Promise<void> = Promise.resolve()
   return {
