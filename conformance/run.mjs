@@ -14,6 +14,7 @@ import { cellSets, directoryOf, openCell } from './cells.mjs'
 import { bundleFixtures } from './fixtures/bundle.mjs'
 import { killAll, processesOf } from './processes.mjs'
 import { checkSuite, runSuite } from './suite.mjs'
+import { warmUp } from './warm-up.mjs'
 
 const HELP = `usage: npm run conformance -- [options]
 
@@ -104,8 +105,10 @@ async function runCell(cell) {
   const processes = processesOf(directory)
   const from = Date.now()
   try {
+    const url = await openCell(cell, { start: processes.start, fixtures, socketPath })
+    await warmUp(url, cell.wire)
     const verdicts = await runSuite({
-      url: await openCell(cell, { start: processes.start, fixtures, socketPath }),
+      url,
       wire: cell.wire,
       scenario: options.scenario,
       outputDirectory: directory,
