@@ -20,7 +20,7 @@ export type UpstreamEvent =
   | { readonly type: 'failed'; readonly error: Error }
   | { readonly type: 'noise'; readonly noise: Noise }
 
-/** Remembers what eras servers belong to, so that a silent one costs its probe timeout once. */
+/** Remembers what eras servers belong to, by their identity, so that a silent one costs its probe timeout once. */
 export interface EraMemory {
   get(server: string): Era | undefined
   set(server: string, era: Era): void
@@ -163,7 +163,7 @@ class ServerUpstream implements Upstream {
     this.#detecting ??= this.#openRemembered(request)
       .then(opened => {
         this.#era = opened.era
-        this.#options.eras?.set(this.#target.name, opened.era)
+        this.#options.eras?.set(this.#target.identity ?? this.#target.name, opened.era)
         if (opened.era === 'modern') this.#modern.set(key, opened)
         else this.#pool.adopt(legacyKey, opened)
         return opened.era
@@ -179,7 +179,8 @@ class ServerUpstream implements Upstream {
    * remembered handshake fails, the server has changed: it is asked again.
    */
   async #openRemembered(request: JSONRPCRequest): Promise<Opened> {
-    if (this.#options.eras?.get(this.#target.name) !== 'legacy') return this.#open(undefined, request)
+    if (this.#options.eras?.get(this.#target.identity ?? this.#target.name) !== 'legacy')
+      return this.#open(undefined, request)
     try {
       return await this.#open('legacy', request)
     } catch (error) {
@@ -214,7 +215,12 @@ class ServerUpstream implements Upstream {
     try {
       const capabilities = clientCapabilitiesOf(request)
       const clientInfo = clientInfoOf(request) ?? this.#options.clientInfo ?? ANYPORT
-      const opened = await openServer(this.#target, era, { capabilities, clientInfo }, this.#openOptions())
+      const opened = await openServer(
+        this.#target,
+        era,
+        { capabilities, clientInfo, onLoss: this.#options.onLoss },
+        this.#openOptions(),
+      )
       this.#failures = 0
       this.#failed = undefined
       this.#options.onEvent?.({ type: 'ready', era: opened.era, milliseconds: performance.now() - started })
@@ -239,6 +245,7 @@ class ServerUpstream implements Upstream {
       timeout,
       maxTimeout,
       onEvent,
+      onLoss,
     } = this.#options
     return {
       clientInfo,
@@ -247,6 +254,7 @@ class ServerUpstream implements Upstream {
       ...(timeout === undefined ? {} : { timeout }),
       ...(maxTimeout === undefined ? {} : { maxTimeout }),
       noise: noise => onEvent?.({ type: 'noise', noise }),
+      onLoss,
     }
   }
 

@@ -30,6 +30,7 @@ import { MODERN_VERSIONS } from '../protocol/versions.js'
 import { canBeAsked, missingCapabilities, translatedCapabilities } from './capabilities.js'
 import { LegacyConnection, severity } from './connection.js'
 import { toModernError } from './error-codes.js'
+import type { LossListener } from './losses.js'
 import { PlainCall } from './plain-call.js'
 import { createSealer, type Sealer } from './request-state.js'
 import { toLegacyRequest } from './requests.js'
@@ -62,6 +63,8 @@ export interface FromSessionOptions {
   readonly maxParkedPerPrincipal?: number
   /** How long a server may go on asking before its questions go out together, in milliseconds. Default 15. */
   readonly settle?: number
+  /** Hears of what could not cross to the client. */
+  readonly onLoss?: LossListener
 }
 
 export interface LegacyHandler {
@@ -76,7 +79,7 @@ export function fromSession(
   source: ConnectionSource | Session,
   options: FromSessionOptions = {},
 ): LegacyHandler {
-  const connections = 'acquire' in source ? source : soleConnection(source)
+  const connections = 'acquire' in source ? source : soleConnection(source, options.onLoss)
   const suspended = new SuspendedCalls({
     sealer: options.sealer ?? createSealer(),
     parkTimeout: options.parkTimeout ?? 10 * 60_000,
@@ -104,14 +107,14 @@ export function fromSession(
 }
 
 /** One session for all callers, opened for the first with the capabilities that its request declares. */
-export function soleConnection(session: Session): ConnectionSource {
+export function soleConnection(session: Session, onLoss?: LossListener): ConnectionSource {
   let opening: Promise<LegacyConnection> | undefined
   let turn: Promise<void> = Promise.resolve()
   return {
     async acquire(request, context, exclusive) {
       opening ??= LegacyConnection.open(
         session,
-        { capabilities: clientCapabilitiesOf(request), clientInfo: clientInfoOf(request) },
+        { capabilities: clientCapabilitiesOf(request), clientInfo: clientInfoOf(request), onLoss },
         new Context(context.caller),
       )
       const connection = await opening
@@ -313,7 +316,10 @@ function refuseQuestion(
       message: `The client does not support ${question.method}`,
     }),
   )
-  if (!mayAsk(request.method)) return
+  if (!mayAsk(request.method)) {
+    connection.onLoss?.('question-outside-call', question.method)
+    return
+  }
   const missing = missingCapabilities(question.method, question.params, connection.clientCapabilities)
   throw missingCapabilityError(question.method, missing ?? {})
 }

@@ -13,7 +13,6 @@ import { isObject } from '../protocol/meta.js'
 import { METHOD_CANCELLED, METHOD_ELICIT } from '../protocol/methods.js'
 import { missingCapabilities } from './capabilities.js'
 import type { LegacyConnection } from './connection.js'
-import { noteLoss } from './losses.js'
 import type { SessionExchange } from './session.js'
 
 export type CallStep =
@@ -138,7 +137,7 @@ export class SuspendedCall {
         if (!this.#tryAsk(message)) return
       } else if (message.method === METHOD_CANCELLED) this.questions.delete(String(message.params?.requestId))
       else if (this.#buffered.length < MAX_BUFFERED) this.#buffered.push(message)
-      else noteLoss('notification-while-suspended', message.method)
+      else this.connection.onLoss?.('notification-while-suspended', message.method)
     }
   }
 
