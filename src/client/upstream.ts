@@ -47,6 +47,13 @@ export interface UpstreamOptions extends FromSessionOptions {
   readonly maxTimeout?: number
   /** How many connections calls that may ask get per caller, so that one question does not hold up the rest. Default 4. */
   readonly maxAskingConnections?: number
+  /** How long a call waits for a busy connection before another one is opened, in milliseconds. Default 2,000. */
+  readonly spillAfter?: number
+  /**
+   * How long a call that waits for its caller keeps its connection while others wait for one, in milliseconds; then it is given
+   * up, longest first, and its retry is told to start anew. Default one minute.
+   */
+  readonly reclaimAfter?: number
   /** How many connections there may be in all. Default 256. */
   readonly maxConnections?: number
   readonly onEvent?: (event: UpstreamEvent) => void
@@ -102,7 +109,8 @@ class ServerUpstream implements Upstream {
       },
       maxPerGroup: options.maxAskingConnections ?? 4,
       maxConnections: options.maxConnections ?? 256,
-      spillAfter: 2_000,
+      spillAfter: options.spillAfter ?? 2_000,
+      reclaimAfter: options.reclaimAfter ?? 60_000,
       queueTimeout: 10 * 60_000,
       idleTimeout: options.isolation === 'session' ? 30 * 60_000 : Number.POSITIVE_INFINITY,
       spareIdleTimeout: 60_000,
@@ -138,6 +146,8 @@ class ServerUpstream implements Upstream {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#pool.stop()
+    // While there are connections, so that servers are told.
     this.#legacy.close()
     const modern = [...this.#modern.values()].map(connection => connection.calls.channel.close())
     await Promise.all([...modern, this.#pool.close()])

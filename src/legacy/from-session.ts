@@ -29,6 +29,7 @@ import {
 import { MODERN_VERSIONS } from '../protocol/versions.js'
 import { canBeAsked, missingCapabilities, translatedCapabilities } from './capabilities.js'
 import { LegacyConnection, severity } from './connection.js'
+import type { ConnectionSource } from './connection-source.js'
 import { toModernError } from './error-codes.js'
 import type { LossListener } from './losses.js'
 import { PlainCall } from './plain-call.js'
@@ -39,20 +40,6 @@ import type { Session } from './session.js'
 import { missingCapabilityError, SuspendedCall, toInputRequest } from './suspended-call.js'
 import { inputResponsesOf, SuspendedCalls } from './suspended-calls.js'
 import { SUSPENSION } from './suspension.js'
-
-/** A connection for the time of one call. */
-export interface Lease {
-  readonly connection: LegacyConnection
-  release(): void
-}
-
-/**
- * Where connections come from. One is opened with exactly the capabilities that the request declares, and is
- * given to one call at a time where `exclusive`: only so is it certain who is asked.
- */
-export interface ConnectionSource {
-  acquire(request: JSONRPCRequest, context: Context, exclusive: boolean): Lease | Promise<Lease>
-}
 
 export interface FromSessionOptions {
   readonly sealer?: Sealer
@@ -192,11 +179,10 @@ async function beginCall(
     const own = new Context(context.caller)
     const exchange = lease.connection.call(toLegacyRequest(request), own)
     return new SuspendedCall({
-      connection: lease.connection,
       exchange,
       context: own,
       presets,
-      release: () => lease.release(),
+      lease,
     })
   } catch (error) {
     lease.release()

@@ -13,6 +13,7 @@ import { isObject } from '../protocol/meta.js'
 import { METHOD_CANCELLED, METHOD_ELICIT } from '../protocol/methods.js'
 import { missingCapabilities } from './capabilities.js'
 import type { LegacyConnection } from './connection.js'
+import type { Lease } from './connection-source.js'
 import type { SessionExchange } from './session.js'
 
 export type CallStep =
@@ -35,13 +36,12 @@ const SETTLED = Symbol('settled')
  * and pulled on by the exchange of the retry: the server sees one call, and runs its tool once.
  */
 export class SuspendedCall {
-  readonly connection: LegacyConnection
   /** This call's own context, which outlives the exchanges that pull it. */
   readonly context: Context
   readonly questions = new Map<string, JSONRPCRequest>()
   round = 0
   #exchange: SessionExchange
-  #release: () => void
+  #lease: Lease
   #presets: Map<string, JSONObject>
   #rejections = new Map<string, JSONRPCErrorObject>()
   #buffered: JSONRPCNotification[] = []
@@ -50,19 +50,21 @@ export class SuspendedCall {
   #over = false
 
   constructor(options: {
-    readonly connection: LegacyConnection
+    /** Given back at the call's end. */
+    readonly lease: Lease
     readonly exchange: SessionExchange
     readonly context: Context
     /** Answers that came before their questions, by key. */
     readonly presets: Map<string, JSONObject>
-    /** Gives the connection back. */
-    readonly release: () => void
   }) {
-    this.connection = options.connection
     this.context = options.context
     this.#exchange = options.exchange
     this.#presets = options.presets
-    this.#release = options.release
+    this.#lease = options.lease
+  }
+
+  get connection(): LegacyConnection {
+    return this.#lease.connection
   }
 
   /** The next thing that happens; questions are collected until none came for `settle` milliseconds. */
@@ -82,15 +84,19 @@ export class SuspendedCall {
     }
   }
 
-  /** Nobody pulls from here on: what comes is kept, within bounds. */
-  suspend(): void {
+  /**
+   * Nobody pulls from here on: what comes is kept, within bounds. `reclaim` is called where others need the connection.
+   */
+  suspend(reclaim: () => void): void {
     this.#suspended = true
+    this.#lease.suspended?.(reclaim)
     void this.#keep()
   }
 
   /** Delivers the answers to the questions they belong to; the others stay open. */
   resume(answers: ReadonlyMap<string, JSONObject>): void {
     this.#suspended = false
+    this.#lease.resumed?.()
     for (const [key, question] of [...this.questions]) {
       const rejection = this.#rejections.get(key)
       const answer = answers.get(key)
@@ -118,7 +124,7 @@ export class SuspendedCall {
     }
     this.#pending?.catch(() => {})
     this.context.cancel('abandoned')
-    this.#release()
+    this.#lease.release()
   }
 
   async #keep(): Promise<void> {

@@ -45,7 +45,7 @@ export class SuspendedCalls {
     call.round += 1
     this.#parked.set(id, { call, principal, expires })
     this.#startSweep()
-    call.suspend()
+    call.suspend(() => this.abandon(call))
     return this.#options.sealer.seal({
       ...(await this.#binding(request, principal)),
       call: id,
