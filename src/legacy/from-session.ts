@@ -1,6 +1,6 @@
 import { Context } from '../exchange/context.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
-import { METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
+import { INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
 import {
   errorResponse,
   type JSONObject,
@@ -21,6 +21,7 @@ import {
   isRemovedInModern,
   METHOD_CANCELLED,
   METHOD_DISCOVER,
+  METHOD_ELICIT,
   METHOD_LISTEN,
   METHOD_MESSAGE,
   METHOD_PROGRESS,
@@ -128,7 +129,11 @@ async function* askingCall(
   const level = logLevelOf(request)
   const answers = inputResponsesOf(request)
   const state = request.params?.requestState
-  let call = typeof state === 'string' ? await suspended.claim(state, request, context) : undefined
+  let call = typeof state === 'string' ? await suspended.claim(state, request, context, answers) : undefined
+  // Sent again, the call would only ask again.
+  if (call === undefined && state !== undefined && [...answers.values()].some(isRefusal)) {
+    throw new RpcError(INTERNAL_ERROR, `${request.method} needs a page to be visited, which was refused`)
+  }
   if (call === undefined) call = await beginCall(connections, request, context, answers)
   else call.resume(answers)
   const unlink = linkCancellation(context, call)
@@ -251,6 +256,10 @@ function modernResponse(
   }
   if (response.error.code === URL_ELICITATION_REQUIRED && mayAsk(request.method)) {
     const inputRequests = urlElicitations(response.error.data)
+    const missing = missingCapabilities(METHOD_ELICIT, { mode: 'url' }, clientCapabilitiesOf(request))
+    if (inputRequests !== undefined && missing !== undefined) {
+      return errorResponse(request.id, missingCapabilityError(METHOD_ELICIT, missing).toErrorObject())
+    }
     if (inputRequests !== undefined) {
       // The legacy contract is "visit, then send the request again": the retry is the call anew.
       return suspended
@@ -277,6 +286,10 @@ function urlElicitations(data: unknown): JSONObject | undefined {
       }),
     ]),
   )
+}
+
+function isRefusal(answer: JSONObject): boolean {
+  return answer.action === 'decline' || answer.action === 'cancel'
 }
 
 /** Progress under the token of the request that is open now, which a retry may have changed. */

@@ -21,6 +21,7 @@ import {
   METHOD_ELICIT,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
+  METHOD_SAMPLE,
 } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
@@ -32,6 +33,7 @@ import { ForwardedCall, type ForwardHost } from './forwarded-call.js'
 import type { LossListener } from './losses.js'
 import { type Identity, identityOf, toModernRequest } from './requests.js'
 import type { ShownTools } from './results.js'
+import { toLegacySampling } from './sampling.js'
 import type { Session, SessionExchange } from './session.js'
 import { SUSPENSION } from './suspension.js'
 
@@ -373,8 +375,13 @@ function questionOf(id: RequestId, input: JSONObject, version: LegacyVersion): J
     jsonrpc: '2.0',
     id,
     method,
-    params: method === METHOD_ELICIT ? toLegacyForm(params, version) : params,
+    params: legacyParams(method, params, version),
   }
+}
+
+function legacyParams(method: string, params: JSONObject, version: LegacyVersion): JSONObject {
+  if (method === METHOD_ELICIT) return toLegacyForm(params, version)
+  return method === METHOD_SAMPLE ? toLegacySampling(params, version) : params
 }
 
 /** The answers, unless the call is cancelled or the time is up first. */
