@@ -2,9 +2,12 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Nothing can be remembered there: what one test finds out about a server must not help the next.
+    env: { XDG_CACHE_HOME: '/dev/null/none' },
     projects: [
       // Pure and in-process: fast, no build needed.
       {
+        extends: true,
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'],
@@ -13,6 +16,7 @@ export default defineConfig({
       },
       // Real servers and real clients against the built package, after the others: they need the machine to themselves.
       {
+        extends: true,
         test: {
           name: 'peers',
           include: ['test/peers/**/*.test.ts'],

@@ -66,6 +66,11 @@ export const SERVE_OPTIONS = {
   ),
   'start-timeout': duration('How long it may take to start', '60s', server),
   'probe-timeout': duration('How long it may ignore the question for its era', '3s', server),
+  'era-cache': value(
+    'Where found eras are remembered for a week; off for nowhere (default a file in your cache folder)',
+    text,
+    { metavar: 'FILE', group: server },
+  ),
 
   'allow-origin': list('Origin of web pages that may call, besides local ones (repeatable)', text, {
     metavar: 'ORIGIN',
@@ -80,6 +85,11 @@ export const SERVE_OPTIONS = {
   timeout: duration('How long the server may be silent about a call', '10m', limits),
   'max-timeout': duration('How long a call may take in all', '1h', limits),
   'park-timeout': duration('How long a call waits for the answer to its question', '10m', limits),
+  'state-key': value(
+    'Secret of 16 characters or more that seals the state of waiting calls, the same for all replicas; better given as ANYPORT_STATE_KEY, since others can see command lines (default random)',
+    parseStateKey,
+    { metavar: 'SECRET', group: limits },
+  ),
   'drain-timeout': duration('How long open calls may go on after SIGINT or SIGTERM', '5s', limits),
   'max-body': size('Size of a request', '4MiB'),
   'max-message': size('Size of a message from the server', '64MiB'),
@@ -126,6 +136,12 @@ export function parseHostPort(given: string): { readonly host: string; readonly 
     )
   }
   return { host, port: Number(port) }
+}
+
+/** Throws `TypeError` that does not show it. */
+export function parseStateKey(given: string): string {
+  if (given.length >= 16) return given
+  throw new TypeError(`the secret must have at least 16 characters; this one has ${given.length}`)
 }
 
 /** Throws `TypeError` that never shows a value. */

@@ -2,7 +2,9 @@
 
 import type { Target } from '../client/open.js'
 import { TransportError } from '../exchange/errors.js'
+import type { LossKind } from '../legacy/losses.js'
 import { type ConnectOptions, connect } from '../node/connect.js'
+import { eraCache } from '../node/era-cache.js'
 import { createLog, type Log, useColors } from '../node/log.js'
 import { readEnvFile } from '../node/process/env-file.js'
 import { type ServeEvent, type Server, serve } from '../node/serve.js'
@@ -10,7 +12,7 @@ import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
-import { parseHostPort, SERVE_OPTIONS } from './serve-options.js'
+import { parseHostPort, parseStateKey, SERVE_OPTIONS } from './serve-options.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
 type Options = OptionValues<typeof SERVE_OPTIONS>
@@ -147,6 +149,7 @@ function serveOptions({ options, given }: Parsed) {
     isolation: options.isolation,
     startTimeout: options['start-timeout'],
     probeTimeout: options['probe-timeout'],
+    ...(options['era-cache'] === 'off' ? {} : { eras: eraCache(options['era-cache']) }),
     allowOrigins: options['allow-origin'],
     allowHosts: options['allow-host'],
     allowUnauthenticated: options['allow-unauthenticated'],
@@ -158,6 +161,17 @@ function serveOptions({ options, given }: Parsed) {
     maxDepth: options['max-depth'],
     maxSessions: options['max-sessions'],
     maxParked: options['max-parked'],
+    stateKey: options['state-key'] ?? stateKeyOfEnvironment(),
+  }
+}
+
+function stateKeyOfEnvironment(): string | undefined {
+  const key = process.env.ANYPORT_STATE_KEY
+  if (key === undefined || key === '') return undefined
+  try {
+    return parseStateKey(key)
+  } catch (error) {
+    throw new UsageError(`ANYPORT_STATE_KEY: ${(error as Error).message}`)
   }
 }
 
@@ -205,11 +219,30 @@ function logEvent(log: Log, name: string, event: ServeEvent): void {
     case 'noise':
       log.warn('server_noise', 'The server wrote to its stdout what is no message', { ...event.noise })
       break
+    case 'loss': {
+      // Once for people; each for who looks closer.
+      const tell = event.count === 1 ? log.info : log.debug
+      tell('loss', LOSSES[event.kind], { kind: event.kind, detail: event.detail, count: event.count })
+      break
+    }
     case 'error': {
       const stack = log.enabled('debug') && event.error instanceof Error ? { stack: event.error.stack } : {}
       log.error('internal_error', describeError(event.error), stack)
     }
   }
+}
+
+/** docs/eras.md, "What cannot cross". */
+const LOSSES: Readonly<Record<LossKind, string>> = {
+  'notification-outside-call': 'A notification that belongs to no call was dropped: modern clients take none',
+  'notification-while-suspended':
+    'A notification was dropped: too many came while a call waited for an answer',
+  'log-without-owner': 'A log line of the server was dropped: it is not known which call it belongs to',
+  'question-outside-call': 'A question of the server was refused: no call was open that it could belong to',
+  'roots-list-changed': 'A change of the roots was dropped: modern servers ask for them anew',
+  'elicitation-complete': 'The end of an elicitation was dropped: modern clients learn of it by their retry',
+  'sampling-rejected':
+    'A call failed because its client refused a sampling, which modern servers cannot be told',
 }
 
 function factsOf(error: unknown) {

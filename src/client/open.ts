@@ -4,6 +4,7 @@ import { TransportError } from '../exchange/errors.js'
 import { finish, type Handler } from '../exchange/exchange.js'
 import { type ConnectionOptions, LegacyConnection } from '../legacy/connection.js'
 import { detectEra, type ProbeOutcome } from '../legacy/detect.js'
+import type { LossListener } from '../legacy/losses.js'
 import { identityOf, toModernRequest } from '../legacy/requests.js'
 import type { Noise } from '../protocol/line-codec.js'
 import type { JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
@@ -20,6 +21,11 @@ import { type ChannelSession, connectSession } from '../transport/channel/connec
 export interface Target {
   /** As a person names it: the command, the address. */
   readonly name: string
+  /**
+   * What tells it from every other server, for whoever remembers something of it. Default: its name. It may hold secrets, so it
+   * is neither shown nor stored as it is.
+   */
+  readonly identity?: string
   /** Starts or dials it. Each call makes a connection of its own. */
   open(): Promise<Channel>
 }
@@ -33,6 +39,7 @@ export interface OpenOptions {
   readonly timeout?: number
   readonly maxTimeout?: number
   readonly noise?: (noise: Noise) => void
+  readonly onLoss?: LossListener | undefined
 }
 
 export type Opened =
@@ -78,6 +85,7 @@ async function openSession(target: Target, options: OpenOptions): Promise<Channe
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
     ...(options.maxTimeout === undefined ? {} : { maxTimeout: options.maxTimeout }),
     ...(options.noise === undefined ? {} : { noise: options.noise }),
+    onLoss: options.onLoss,
   })
 }
 

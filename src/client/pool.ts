@@ -2,7 +2,7 @@ import type { Context } from '../exchange/context.js'
 import { orCancelled, within } from '../exchange/deadline.js'
 import { TransportError } from '../exchange/errors.js'
 import type { LegacyConnection } from '../legacy/connection.js'
-import type { ConnectionSource, Lease } from '../legacy/from-session.js'
+import type { ConnectionSource, Lease } from '../legacy/connection-source.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
 import type { Calls } from '../transport/channel/calls.js'
 
@@ -14,8 +14,13 @@ export interface PoolOptions {
   /** How many connections one group may have for calls that may ask. */
   readonly maxPerGroup: number
   readonly maxConnections: number
-  /** How long a call waits for its group's busy connections before another one is opened, in milliseconds. */
+  /**
+   * How long a call waits for its group's busy connections before another one is opened, or one is taken from a call that has
+   * been suspended for `reclaimAfter`, in milliseconds.
+   */
   readonly spillAfter: number
+  /** How long a suspended call keeps a connection that others wait for, in milliseconds. */
+  readonly reclaimAfter: number
   /** How long a call waits for a connection at all, in milliseconds. */
   readonly queueTimeout: number
   /** When an idle connection is closed, in milliseconds: a group's first one, and the others. */
@@ -33,6 +38,8 @@ interface Member extends PooledConnection {
   uses: number
   exclusive: boolean
   idleSince: number
+  /** Set while the call on it waits for its caller: since when, and how to end it. */
+  suspended: { readonly since: number; readonly reclaim: () => void } | undefined
 }
 
 interface Group {
@@ -40,7 +47,12 @@ interface Group {
   /** Opens in progress, so that calls that come together share one. */
   opening: number
   first: Promise<Member> | undefined
-  readonly waiting: ((member: Member) => void)[]
+  readonly waiting: Waiting[]
+}
+
+interface Waiting {
+  readonly serve: (member: Member) => void
+  readonly fail: (error: unknown) => void
 }
 
 const MAX_WAITING = 1000
@@ -79,8 +91,16 @@ export class Pool implements ConnectionSource {
     return this.#acquireExclusive(group, request, context)
   }
 
-  async close(): Promise<void> {
+  /** Gives out no connection any more; those given out stay. */
+  stop(): void {
     this.#closed = true
+    for (const group of this.#groups.values()) {
+      for (const { fail } of group.waiting.splice(0)) fail(this.#draining())
+    }
+  }
+
+  async close(): Promise<void> {
+    this.stop()
     clearInterval(this.#sweep)
     const members = [...this.#groups.values()].flatMap(group => group.members)
     this.#groups.clear()
@@ -91,7 +111,10 @@ export class Pool implements ConnectionSource {
   giveBack(group: Group, member: Member, exclusive: boolean): void {
     member.uses -= 1
     member.idleSince = performance.now()
-    if (!exclusive) return
+    if (exclusive) this.#release(group, member)
+  }
+
+  #release(group: Group, member: Member): void {
     member.exclusive = false
     if (!member.calls.closed) this.#serveNext(group, member)
   }
@@ -104,7 +127,7 @@ export class Pool implements ConnectionSource {
   async #acquireExclusive(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
     const free = living(group).find(member => !member.exclusive)
     if (free !== undefined) return lease(this, group, free, true)
-    if (group.members.length === 0 && group.opening === 0) {
+    if (living(group).length === 0 && group.opening === 0) {
       const member = await orCancelled(this.#first(group, request), context)
       if (!member.exclusive) return lease(this, group, member, true)
     }
@@ -113,12 +136,12 @@ export class Pool implements ConnectionSource {
 
   async #wait(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
     if (group.waiting.length >= MAX_WAITING) throw this.#busy('too many calls wait for it')
-    let served: (member: Member) => void = () => {}
-    const turn = new Promise<Member>(resolve => {
-      served = resolve
+    let waiting: Waiting | undefined
+    const turn = new Promise<Member>((serve, fail) => {
+      waiting = { serve, fail }
+      group.waiting.push(waiting)
     })
-    group.waiting.push(served)
-    const spill = setTimeout(() => this.#spill(group, request), this.#options.spillAfter)
+    const spill = setInterval(() => this.#spill(group, request), this.#options.spillAfter)
     try {
       const member = await orCancelled(
         within(turn, this.#options.queueTimeout, () => this.#busy('its connections stayed busy')),
@@ -126,31 +149,58 @@ export class Pool implements ConnectionSource {
       )
       return lease(this, group, member, true)
     } catch (error) {
-      const index = group.waiting.indexOf(served)
+      const index = group.waiting.indexOf(waiting as Waiting)
       if (index >= 0) group.waiting.splice(index, 1)
       // Served in the same turn as cancelled: pass the member on.
-      else void turn.then(member => this.#serveNext(group, member))
+      else
+        turn.then(
+          member => this.#release(group, member),
+          () => {},
+        )
       throw error
     } finally {
-      clearTimeout(spill)
+      clearInterval(spill)
     }
   }
 
-  /** A call has waited long enough: its group gets another connection, where the limits allow. */
+  /**
+   * A call has waited long enough: its group gets another connection, where the limits allow; else the call that has waited
+   * longest for its caller loses its own.
+   */
   #spill(group: Group, request: JSONRPCRequest): void {
     if (group.waiting.length === 0) return
-    if (group.members.length + group.opening >= this.#options.maxPerGroup) return
+    const members = living(group)
+    if (members.length + group.opening >= this.#options.maxPerGroup) {
+      this.#reclaim(members)
+      return
+    }
+    // One that is being opened for another call serves as well.
+    if (group.opening >= group.waiting.length) return
     this.#open(group, request).then(
       member => this.#serveNext(group, member),
-      () => {}, // who waits goes on waiting for the others
+      error => {
+        // Nobody is left who could give a connection back: who waits hears why, as a new call would.
+        if (living(group).length + group.opening > 0) return
+        for (const { fail } of group.waiting.splice(0)) fail(error)
+      },
     )
+  }
+
+  /** Ends the call that has been suspended for longest, if for long enough. Its member is given back by this. */
+  #reclaim(members: readonly Member[]): boolean {
+    const longest = earliest(members, member => member.suspended?.since)
+    const suspended = longest?.suspended
+    if (suspended === undefined || performance.now() - suspended.since < this.#options.reclaimAfter)
+      return false
+    suspended.reclaim()
+    return true
   }
 
   #serveNext(group: Group, member: Member): void {
     const next = group.waiting.shift()
     if (next === undefined) return
     member.exclusive = true
-    next(member)
+    next.serve(member)
   }
 
   #first(group: Group, request: JSONRPCRequest): Promise<Member> {
@@ -161,9 +211,10 @@ export class Pool implements ConnectionSource {
   }
 
   async #open(group: Group, request: JSONRPCRequest): Promise<Member> {
-    if (this.#closed) throw new TransportError('ERR_DRAINING', `${this.#options.name} is shutting down`)
-    if (this.#size >= this.#options.maxConnections && !this.#evict())
+    if (this.#closed) throw this.#draining()
+    if (this.#size >= this.#options.maxConnections && !this.#evict()) {
       throw this.#busy('it has too many connections')
+    }
     group.opening += 1
     this.#size += 1
     try {
@@ -181,7 +232,13 @@ export class Pool implements ConnectionSource {
   }
 
   #join(group: Group, opened: PooledConnection): Member {
-    const member: Member = { ...opened, uses: 0, exclusive: false, idleSince: performance.now() }
+    const member: Member = {
+      ...opened,
+      uses: 0,
+      exclusive: false,
+      idleSince: performance.now(),
+      suspended: undefined,
+    }
     group.members.push(member)
     this.#size += 1
     this.#sweep ??= unrefInterval(() => this.#closeIdle(), 1000)
@@ -211,17 +268,21 @@ export class Pool implements ConnectionSource {
     }
   }
 
-  /** Makes room by closing the connection that has been idle for longest. */
+  /**
+   * Makes room by closing the connection that has been idle for longest; where none is idle, the one whose call has been
+   * suspended for longest, if for long enough.
+   */
   #evict(): boolean {
-    let oldest: { group: Group; member: Member } | undefined
-    for (const group of this.#groups.values()) {
-      for (const member of group.members) {
-        if (member.uses > 0 || member.connection.listening) continue
-        if (oldest === undefined || member.idleSince < oldest.member.idleSince) oldest = { group, member }
-      }
-    }
-    if (oldest === undefined) return false
-    this.#leave(oldest.group, oldest.member)
+    const groups = [...this.#groups.values()]
+    const members = groups.flatMap(group => group.members)
+    const idle = () =>
+      earliest(members, member =>
+        member.uses > 0 || member.connection.listening ? undefined : member.idleSince,
+      )
+    const oldest = idle() ?? (this.#reclaim(members) ? idle() : undefined)
+    const group = groups.find(candidate => oldest !== undefined && candidate.members.includes(oldest))
+    if (oldest === undefined || group === undefined) return false
+    this.#leave(group, oldest)
     return true
   }
 
@@ -231,6 +292,12 @@ export class Pool implements ConnectionSource {
     group.members.splice(index, 1)
     this.#size -= 1
     void member.connection.close()
+  }
+
+  #draining(): TransportError {
+    return new TransportError('ERR_DRAINING', `${this.#options.name} is shutting down`, {
+      hop: this.#options.name,
+    })
   }
 
   #busy(why: string): TransportError {
@@ -250,9 +317,29 @@ function lease(pool: Pool, group: Group, member: Member, exclusive: boolean): Le
     release() {
       if (released) return
       released = true
+      member.suspended = undefined
       pool.giveBack(group, member, exclusive)
     },
+    suspended(reclaim) {
+      member.suspended = { since: performance.now(), reclaim }
+    },
+    resumed() {
+      member.suspended = undefined
+    },
   }
+}
+
+/** The member with the earliest time, among those that have one. */
+function earliest(
+  members: readonly Member[],
+  timeOf: (member: Member) => number | undefined,
+): Member | undefined {
+  let found: { readonly member: Member; readonly time: number } | undefined
+  for (const member of members) {
+    const time = timeOf(member)
+    if (time !== undefined && (found === undefined || time < found.time)) found = { member, time }
+  }
+  return found?.member
 }
 
 /** Members whose connection still stands; the dead ones leave at the next sweep. */

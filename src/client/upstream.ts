@@ -20,7 +20,7 @@ export type UpstreamEvent =
   | { readonly type: 'failed'; readonly error: Error }
   | { readonly type: 'noise'; readonly noise: Noise }
 
-/** Remembers what eras servers belong to, so that a silent one costs its probe timeout once. */
+/** Remembers what eras servers belong to, by their identity, so that a silent one costs its probe timeout once. */
 export interface EraMemory {
   get(server: string): Era | undefined
   set(server: string, era: Era): void
@@ -47,6 +47,13 @@ export interface UpstreamOptions extends FromSessionOptions {
   readonly maxTimeout?: number
   /** How many connections calls that may ask get per caller, so that one question does not hold up the rest. Default 4. */
   readonly maxAskingConnections?: number
+  /** How long a call waits for a busy connection before another one is opened, in milliseconds. Default 2,000. */
+  readonly spillAfter?: number
+  /**
+   * How long a call that waits for its caller keeps its connection while others wait for one, in milliseconds; then it is given
+   * up, longest first, and its retry is told to start anew. Default one minute.
+   */
+  readonly reclaimAfter?: number
   /** How many connections there may be in all. Default 256. */
   readonly maxConnections?: number
   readonly onEvent?: (event: UpstreamEvent) => void
@@ -102,7 +109,8 @@ class ServerUpstream implements Upstream {
       },
       maxPerGroup: options.maxAskingConnections ?? 4,
       maxConnections: options.maxConnections ?? 256,
-      spillAfter: 2_000,
+      spillAfter: options.spillAfter ?? 2_000,
+      reclaimAfter: options.reclaimAfter ?? 60_000,
       queueTimeout: 10 * 60_000,
       idleTimeout: options.isolation === 'session' ? 30 * 60_000 : Number.POSITIVE_INFINITY,
       spareIdleTimeout: 60_000,
@@ -138,6 +146,8 @@ class ServerUpstream implements Upstream {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#pool.stop()
+    // While there are connections, so that servers are told.
     this.#legacy.close()
     const modern = [...this.#modern.values()].map(connection => connection.calls.channel.close())
     await Promise.all([...modern, this.#pool.close()])
@@ -163,7 +173,7 @@ class ServerUpstream implements Upstream {
     this.#detecting ??= this.#openRemembered(request)
       .then(opened => {
         this.#era = opened.era
-        this.#options.eras?.set(this.#target.name, opened.era)
+        this.#options.eras?.set(this.#target.identity ?? this.#target.name, opened.era)
         if (opened.era === 'modern') this.#modern.set(key, opened)
         else this.#pool.adopt(legacyKey, opened)
         return opened.era
@@ -179,7 +189,8 @@ class ServerUpstream implements Upstream {
    * remembered handshake fails, the server has changed: it is asked again.
    */
   async #openRemembered(request: JSONRPCRequest): Promise<Opened> {
-    if (this.#options.eras?.get(this.#target.name) !== 'legacy') return this.#open(undefined, request)
+    if (this.#options.eras?.get(this.#target.identity ?? this.#target.name) !== 'legacy')
+      return this.#open(undefined, request)
     try {
       return await this.#open('legacy', request)
     } catch (error) {
@@ -214,7 +225,12 @@ class ServerUpstream implements Upstream {
     try {
       const capabilities = clientCapabilitiesOf(request)
       const clientInfo = clientInfoOf(request) ?? this.#options.clientInfo ?? ANYPORT
-      const opened = await openServer(this.#target, era, { capabilities, clientInfo }, this.#openOptions())
+      const opened = await openServer(
+        this.#target,
+        era,
+        { capabilities, clientInfo, onLoss: this.#options.onLoss },
+        this.#openOptions(),
+      )
       this.#failures = 0
       this.#failed = undefined
       this.#options.onEvent?.({ type: 'ready', era: opened.era, milliseconds: performance.now() - started })
@@ -239,6 +255,7 @@ class ServerUpstream implements Upstream {
       timeout,
       maxTimeout,
       onEvent,
+      onLoss,
     } = this.#options
     return {
       clientInfo,
@@ -247,6 +264,7 @@ class ServerUpstream implements Upstream {
       ...(timeout === undefined ? {} : { timeout }),
       ...(maxTimeout === undefined ? {} : { maxTimeout }),
       noise: noise => onEvent?.({ type: 'noise', noise }),
+      onLoss,
     }
   }
 

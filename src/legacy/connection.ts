@@ -24,6 +24,7 @@ import {
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
   METHOD_LIST_TOOLS,
+  METHOD_MESSAGE,
   METHOD_PROMPTS_CHANGED,
   METHOD_RESOURCE_UPDATED,
   METHOD_RESOURCES_CHANGED,
@@ -32,7 +33,7 @@ import {
 import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
 import { translatedCapabilities } from './capabilities.js'
-import { noteLoss } from './losses.js'
+import type { LossKind, LossListener } from './losses.js'
 import { callPerhapsAsTask, InsistingTools, offersToolTasks } from './required-task.js'
 import type { Session, SessionExchange } from './session.js'
 
@@ -47,6 +48,8 @@ export interface ConnectionOptions {
   readonly capabilities: ClientCapabilities
   readonly clientInfo?: Implementation | undefined
   readonly version?: LegacyVersion
+  /** Hears of what the server says and no modern client can be told. */
+  readonly onLoss?: LossListener | undefined
 }
 
 /** Changes that wait for one listener; a listener that does not read is ended, and listens again. */
@@ -69,6 +72,7 @@ export class LegacyConnection {
   readonly session: Session
   readonly server: InitializeResult
   readonly clientCapabilities: ClientCapabilities
+  readonly onLoss: LossListener | undefined
   #listeners = new Set<Listener>()
   #subscribed = new Map<string, { count: number; ready: Promise<boolean> }>()
   #level: string | undefined
@@ -97,13 +101,14 @@ export class LegacyConnection {
       )
     }
     session.deliver(notification(METHOD_INITIALIZED))
-    return new LegacyConnection(session, result as unknown as InitializeResult, options.capabilities)
+    return new LegacyConnection(session, result as unknown as InitializeResult, options)
   }
 
-  constructor(session: Session, server: InitializeResult, clientCapabilities: ClientCapabilities) {
+  private constructor(session: Session, server: InitializeResult, options: ConnectionOptions) {
     this.session = session
     this.server = server
-    this.clientCapabilities = clientCapabilities
+    this.clientCapabilities = options.capabilities
+    this.onLoss = options.onLoss
     if (offersToolTasks(server.capabilities)) {
       this.#taskTools = new InsistingTools(params => this.#ask(METHOD_LIST_TOOLS, params))
     }
@@ -205,7 +210,7 @@ export class LegacyConnection {
     const updated = change.method === METHOD_RESOURCE_UPDATED
     const uri = updated ? change.params?.uri : undefined
     if (!updated && !LIST_CHANGES.some(([, , method]) => method === change.method)) {
-      noteLoss('notification-outside-call', change.method)
+      this.onLoss?.(LOSSES[change.method] ?? 'notification-outside-call', change.method)
       return
     }
     for (const listener of this.#listeners) {
@@ -266,6 +271,12 @@ const LIST_CHANGES = [
   ['promptsListChanged', 'prompts', METHOD_PROMPTS_CHANGED],
   ['resourcesListChanged', 'resources', METHOD_RESOURCES_CHANGED],
 ] as const
+
+/** What else a server says outside of calls, and what its loss is called. */
+const LOSSES: Readonly<Record<string, LossKind>> = {
+  [METHOD_MESSAGE]: 'log-without-owner',
+  'notifications/elicitation/complete': 'elicitation-complete',
+}
 
 const SEVERITIES = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 

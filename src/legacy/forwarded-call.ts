@@ -150,7 +150,13 @@ export class ForwardedCall extends Relay<JSONRPCNotification | JSONRPCRequest> {
       const asked = readResult(response.result)
       const answers = yield* this.#host.ask(asked.inputRequests, context)
       const retry = this.#host.describe(retryOf(request, answers, asked.requestState))
-      response = yield* handler(retry, context)
+      try {
+        response = yield* handler(retry, context)
+      } catch (error) {
+        // Where the retry was refused, nobody makes another.
+        context.get(SUSPENSION)?.abandon()
+        throw error
+      }
       type = 'result' in response ? resultKey(response.result, 'resultType') : undefined
     }
     const step = this.#legacyStep({ done: true, value: response }, response)

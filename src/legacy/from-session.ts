@@ -1,6 +1,6 @@
 import { Context } from '../exchange/context.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
-import { METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
+import { INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
 import {
   errorResponse,
   type JSONObject,
@@ -21,6 +21,7 @@ import {
   isRemovedInModern,
   METHOD_CANCELLED,
   METHOD_DISCOVER,
+  METHOD_ELICIT,
   METHOD_LISTEN,
   METHOD_MESSAGE,
   METHOD_PROGRESS,
@@ -29,7 +30,9 @@ import {
 import { MODERN_VERSIONS } from '../protocol/versions.js'
 import { canBeAsked, missingCapabilities, translatedCapabilities } from './capabilities.js'
 import { LegacyConnection, severity } from './connection.js'
+import type { ConnectionSource } from './connection-source.js'
 import { toModernError } from './error-codes.js'
+import type { LossListener } from './losses.js'
 import { PlainCall } from './plain-call.js'
 import { createSealer, type Sealer } from './request-state.js'
 import { toLegacyRequest } from './requests.js'
@@ -38,20 +41,6 @@ import type { Session } from './session.js'
 import { missingCapabilityError, SuspendedCall, toInputRequest } from './suspended-call.js'
 import { inputResponsesOf, SuspendedCalls } from './suspended-calls.js'
 import { SUSPENSION } from './suspension.js'
-
-/** A connection for the time of one call. */
-export interface Lease {
-  readonly connection: LegacyConnection
-  release(): void
-}
-
-/**
- * Where connections come from. One is opened with exactly the capabilities that the request declares, and is
- * given to one call at a time where `exclusive`: only so is it certain who is asked.
- */
-export interface ConnectionSource {
-  acquire(request: JSONRPCRequest, context: Context, exclusive: boolean): Lease | Promise<Lease>
-}
 
 export interface FromSessionOptions {
   readonly sealer?: Sealer
@@ -62,6 +51,8 @@ export interface FromSessionOptions {
   readonly maxParkedPerPrincipal?: number
   /** How long a server may go on asking before its questions go out together, in milliseconds. Default 15. */
   readonly settle?: number
+  /** Hears of what could not cross to the client. */
+  readonly onLoss?: LossListener
 }
 
 export interface LegacyHandler {
@@ -76,7 +67,7 @@ export function fromSession(
   source: ConnectionSource | Session,
   options: FromSessionOptions = {},
 ): LegacyHandler {
-  const connections = 'acquire' in source ? source : soleConnection(source)
+  const connections = 'acquire' in source ? source : soleConnection(source, options.onLoss)
   const suspended = new SuspendedCalls({
     sealer: options.sealer ?? createSealer(),
     parkTimeout: options.parkTimeout ?? 10 * 60_000,
@@ -104,14 +95,14 @@ export function fromSession(
 }
 
 /** One session for all callers, opened for the first with the capabilities that its request declares. */
-function soleConnection(session: Session): ConnectionSource {
+function soleConnection(session: Session, onLoss?: LossListener): ConnectionSource {
   let opening: Promise<LegacyConnection> | undefined
   let turn: Promise<void> = Promise.resolve()
   return {
     async acquire(request, context, exclusive) {
       opening ??= LegacyConnection.open(
         session,
-        { capabilities: clientCapabilitiesOf(request), clientInfo: clientInfoOf(request) },
+        { capabilities: clientCapabilitiesOf(request), clientInfo: clientInfoOf(request), onLoss },
         new Context(context.caller),
       )
       const connection = await opening
@@ -138,7 +129,11 @@ async function* askingCall(
   const level = logLevelOf(request)
   const answers = inputResponsesOf(request)
   const state = request.params?.requestState
-  let call = typeof state === 'string' ? await suspended.claim(state, request, context) : undefined
+  let call = typeof state === 'string' ? await suspended.claim(state, request, context, answers) : undefined
+  // Sent again, the call would only ask again.
+  if (call === undefined && state !== undefined && [...answers.values()].some(isRefusal)) {
+    throw new RpcError(INTERNAL_ERROR, `${request.method} needs a page to be visited, which was refused`)
+  }
   if (call === undefined) call = await beginCall(connections, request, context, answers)
   else call.resume(answers)
   const unlink = linkCancellation(context, call)
@@ -189,11 +184,10 @@ async function beginCall(
     const own = new Context(context.caller)
     const exchange = lease.connection.call(toLegacyRequest(request), own)
     return new SuspendedCall({
-      connection: lease.connection,
       exchange,
       context: own,
       presets,
-      release: () => lease.release(),
+      lease,
     })
   } catch (error) {
     lease.release()
@@ -262,6 +256,10 @@ function modernResponse(
   }
   if (response.error.code === URL_ELICITATION_REQUIRED && mayAsk(request.method)) {
     const inputRequests = urlElicitations(response.error.data)
+    const missing = missingCapabilities(METHOD_ELICIT, { mode: 'url' }, clientCapabilitiesOf(request))
+    if (inputRequests !== undefined && missing !== undefined) {
+      return errorResponse(request.id, missingCapabilityError(METHOD_ELICIT, missing).toErrorObject())
+    }
     if (inputRequests !== undefined) {
       // The legacy contract is "visit, then send the request again": the retry is the call anew.
       return suspended
@@ -290,6 +288,10 @@ function urlElicitations(data: unknown): JSONObject | undefined {
   )
 }
 
+function isRefusal(answer: JSONObject): boolean {
+  return answer.action === 'decline' || answer.action === 'cancel'
+}
+
 /** Progress under the token of the request that is open now, which a retry may have changed. */
 function forRequest(
   notification: JSONRPCNotification,
@@ -313,7 +315,10 @@ function refuseQuestion(
       message: `The client does not support ${question.method}`,
     }),
   )
-  if (!mayAsk(request.method)) return
+  if (!mayAsk(request.method)) {
+    connection.onLoss?.('question-outside-call', question.method)
+    return
+  }
   const missing = missingCapabilities(question.method, question.params, connection.clientCapabilities)
   throw missingCapabilityError(question.method, missing ?? {})
 }

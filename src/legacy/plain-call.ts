@@ -3,21 +3,17 @@ import { type ReadyExchange, Relay } from '../exchange/relay.js'
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { logLevelOf } from '../protocol/meta.js'
 import type { LegacyConnection } from './connection.js'
+import type { Lease } from './connection-source.js'
 import { toLegacyRequest } from './requests.js'
 import type { SessionExchange } from './session.js'
 
 type Step = IteratorResult<JSONRPCNotification, JSONRPCResponse>
 type SessionStep = IteratorResult<JSONRPCNotification | JSONRPCRequest, JSONRPCResponse>
 
-export interface LeasedConnection {
-  readonly connection: LegacyConnection
-  release(): void
-}
-
 export interface PlainCallOptions {
   readonly request: JSONRPCRequest
   readonly context: Context
-  readonly acquire: () => LeasedConnection | Promise<LeasedConnection>
+  readonly acquire: () => Lease | Promise<Lease>
   readonly respond: (
     response: JSONRPCResponse,
     connection: LegacyConnection,
@@ -31,7 +27,7 @@ export interface PlainCallOptions {
 export class PlainCall extends Relay<JSONRPCNotification> {
   readonly #options: PlainCallOptions
   readonly #level: string | undefined
-  #lease: LeasedConnection | undefined
+  #lease: Lease | undefined
   #exchange: SessionExchange | undefined
   #over = false
   #failure: { readonly error: unknown } | undefined
@@ -76,7 +72,7 @@ export class PlainCall extends Relay<JSONRPCNotification> {
   }
 
   /** A promise only where the server must be told the log level first. */
-  #begin(lease: LeasedConnection): Promise<void> | undefined {
+  #begin(lease: Lease): Promise<void> | undefined {
     if (this.#over) {
       lease.release()
       throw new Error('The call is over')
@@ -94,7 +90,7 @@ export class PlainCall extends Relay<JSONRPCNotification> {
     })
   }
 
-  readonly #onLease = (lease: LeasedConnection): Promise<Step> => {
+  readonly #onLease = (lease: Lease): Promise<Step> => {
     const ready = this.#begin(lease)
     return ready === undefined ? this.next() : ready.then(this.#onReady)
   }

@@ -28,8 +28,13 @@ export interface Sealer {
 
 const IV_BYTES = 12
 
-/** `secret` is any text of 16 characters or more, shared by replicas; without it, a key of this process alone. */
+/**
+ * `secret` is any text of 16 characters or more, shared by replicas; without it, a key of this process alone. Throws
+ * `TypeError` for a shorter one.
+ */
 export function createSealer(secret?: string): Sealer {
+  if (secret !== undefined && secret.length < 16)
+    throw new TypeError(`The state key must have at least 16 characters; this one has ${secret.length}`)
   let key: Promise<CryptoKey> | undefined
   const getKey = () => {
     key ??= secret === undefined ? randomKey() : derivedKey(secret)
@@ -77,7 +82,6 @@ function randomKey(): Promise<CryptoKey> {
 }
 
 async function derivedKey(secret: string): Promise<CryptoKey> {
-  if (secret.length < 16) throw new TypeError('The state key must have at least 16 characters')
   const encoder = new TextEncoder()
   const material = await crypto.subtle.importKey('raw', encoder.encode(secret), 'HKDF', false, ['deriveKey'])
   return crypto.subtle.deriveKey(

@@ -1,5 +1,5 @@
 import type { Context } from '../exchange/context.js'
-import { MISSING_CAPABILITY, RpcError } from '../protocol/errors.js'
+import { INVALID_PARAMS, MISSING_CAPABILITY, RpcError } from '../protocol/errors.js'
 import {
   errorResponse,
   type JSONObject,
@@ -9,11 +9,11 @@ import {
   type JSONRPCResponse,
   resultResponse,
 } from '../protocol/message.js'
-import { isObject } from '../protocol/meta.js'
-import { METHOD_CANCELLED, METHOD_ELICIT } from '../protocol/methods.js'
+import { METHOD_CANCELLED, METHOD_ELICIT, METHOD_LIST_ROOTS, METHOD_SAMPLE } from '../protocol/methods.js'
 import { missingCapabilities } from './capabilities.js'
 import type { LegacyConnection } from './connection.js'
-import { noteLoss } from './losses.js'
+import type { Lease } from './connection-source.js'
+import { toLegacySample } from './sampling.js'
 import type { SessionExchange } from './session.js'
 
 export type CallStep =
@@ -36,13 +36,12 @@ const SETTLED = Symbol('settled')
  * and pulled on by the exchange of the retry: the server sees one call, and runs its tool once.
  */
 export class SuspendedCall {
-  readonly connection: LegacyConnection
   /** This call's own context, which outlives the exchanges that pull it. */
   readonly context: Context
   readonly questions = new Map<string, JSONRPCRequest>()
   round = 0
   #exchange: SessionExchange
-  #release: () => void
+  #lease: Lease
   #presets: Map<string, JSONObject>
   #rejections = new Map<string, JSONRPCErrorObject>()
   #buffered: JSONRPCNotification[] = []
@@ -51,19 +50,21 @@ export class SuspendedCall {
   #over = false
 
   constructor(options: {
-    readonly connection: LegacyConnection
+    /** Given back at the call's end. */
+    readonly lease: Lease
     readonly exchange: SessionExchange
     readonly context: Context
     /** Answers that came before their questions, by key. */
     readonly presets: Map<string, JSONObject>
-    /** Gives the connection back. */
-    readonly release: () => void
   }) {
-    this.connection = options.connection
     this.context = options.context
     this.#exchange = options.exchange
     this.#presets = options.presets
-    this.#release = options.release
+    this.#lease = options.lease
+  }
+
+  get connection(): LegacyConnection {
+    return this.#lease.connection
   }
 
   /** The next thing that happens; questions are collected until none came for `settle` milliseconds. */
@@ -83,20 +84,33 @@ export class SuspendedCall {
     }
   }
 
-  /** Nobody pulls from here on: what comes is kept, within bounds. */
-  suspend(): void {
+  /**
+   * Nobody pulls from here on: what comes is kept, within bounds. `reclaim` is called where others need the connection.
+   */
+  suspend(reclaim: () => void): void {
     this.#suspended = true
+    this.#lease.suspended?.(reclaim)
     void this.#keep()
+  }
+
+  /** Throws INVALID_PARAMS for an answer that its question cannot have: the server would fail on it, and the call with it. */
+  check(answers: ReadonlyMap<string, JSONObject>): void {
+    for (const [key, { method }] of this.questions) {
+      const answer = answers.get(key)
+      if (answer === undefined || isAnswerTo(method, answer)) continue
+      throw new RpcError(INVALID_PARAMS, `inputResponses.${key} is no answer to ${method}`)
+    }
   }
 
   /** Delivers the answers to the questions they belong to; the others stay open. */
   resume(answers: ReadonlyMap<string, JSONObject>): void {
     this.#suspended = false
+    this.#lease.resumed?.()
     for (const [key, question] of [...this.questions]) {
       const rejection = this.#rejections.get(key)
       const answer = answers.get(key)
       if (rejection !== undefined) this.#deliver(key, errorResponse(question.id, rejection))
-      else if (answer !== undefined) this.#deliver(key, resultResponse(question.id, answer))
+      else if (answer !== undefined) this.#answer(key, question, answer)
     }
     this.#rejections.clear()
   }
@@ -119,7 +133,7 @@ export class SuspendedCall {
     }
     this.#pending?.catch(() => {})
     this.context.cancel('abandoned')
-    this.#release()
+    this.#lease.release()
   }
 
   async #keep(): Promise<void> {
@@ -138,7 +152,7 @@ export class SuspendedCall {
         if (!this.#tryAsk(message)) return
       } else if (message.method === METHOD_CANCELLED) this.questions.delete(String(message.params?.requestId))
       else if (this.#buffered.length < MAX_BUFFERED) this.#buffered.push(message)
-      else noteLoss('notification-while-suspended', message.method)
+      else this.connection.onLoss?.('notification-while-suspended', message.method)
     }
   }
 
@@ -165,9 +179,15 @@ export class SuspendedCall {
       )
       throw missingCapabilityError(question.method, missing ?? {})
     }
-    const preset = takePreset(this.#presets, key)
+    const preset = takePreset(this.#presets, key, question.method)
     this.questions.set(key, question)
-    if (preset !== undefined) this.#deliver(key, resultResponse(question.id, preset))
+    if (preset !== undefined) this.#answer(key, question, preset)
+  }
+
+  #answer(key: string, question: JSONRPCRequest, answer: JSONObject): void {
+    const { protocolVersion } = this.connection.server
+    const legacy = question.method === METHOD_SAMPLE ? toLegacySample(answer, protocolVersion) : answer
+    this.#deliver(key, resultResponse(question.id, legacy))
   }
 
   #deliver(key: string, response: JSONRPCResponse): void {
@@ -193,10 +213,24 @@ export function toInputRequest(question: JSONRPCRequest): JSONObject {
   return { method: question.method, params }
 }
 
-function takePreset(presets: Map<string, JSONObject>, key: string): JSONObject | undefined {
+function takePreset(presets: Map<string, JSONObject>, key: string, method: string): JSONObject | undefined {
   const preset = presets.get(key)
   if (preset !== undefined) presets.delete(key)
-  return isObject(preset) ? preset : undefined
+  return preset !== undefined && isAnswerTo(method, preset) ? preset : undefined
+}
+
+/** Whether it has what every answer to such a question must have. */
+function isAnswerTo(method: string, answer: JSONObject): boolean {
+  switch (method) {
+    case METHOD_ELICIT:
+      return answer.action === 'accept' || answer.action === 'decline' || answer.action === 'cancel'
+    case METHOD_SAMPLE:
+      return typeof answer.role === 'string' && typeof answer.content === 'object' && answer.content !== null
+    case METHOD_LIST_ROOTS:
+      return Array.isArray(answer.roots)
+    default:
+      return true
+  }
 }
 
 /** The step, or SETTLED when it does not come within `milliseconds`. */

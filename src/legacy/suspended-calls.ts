@@ -45,7 +45,7 @@ export class SuspendedCalls {
     call.round += 1
     this.#parked.set(id, { call, principal, expires })
     this.#startSweep()
-    call.suspend()
+    call.suspend(() => this.abandon(call))
     return this.#options.sealer.seal({
       ...(await this.#binding(request, principal)),
       call: id,
@@ -66,9 +66,15 @@ export class SuspendedCalls {
 
   /**
    * The call that a retry belongs to, no longer parked; undefined where the call is to be made anew. Throws
-   * INVALID_PARAMS for a state that is forged, expired, used, or another's.
+   * INVALID_PARAMS for a state that is forged, expired, used, or another's, and for answers that cannot be: after those the state
+   * is as good as before, so that the client can mend them.
    */
-  async claim(sealed: string, request: JSONRPCRequest, context: Context): Promise<SuspendedCall | undefined> {
+  async claim(
+    sealed: string,
+    request: JSONRPCRequest,
+    context: Context,
+    answers: ReadonlyMap<string, JSONObject>,
+  ): Promise<SuspendedCall | undefined> {
     const state = await this.#options.sealer.open(sealed)
     const expected = await this.#binding(request, principalOf(context))
     if (state.expires < Date.now()) throw refused('has expired')
@@ -79,6 +85,7 @@ export class SuspendedCalls {
     if (state.call === undefined) return undefined
     const parked = this.#parked.get(state.call)
     if (parked === undefined) throw refused('was used already, or its call is gone')
+    parked.call.check(answers)
     this.#parked.delete(state.call)
     return parked.call
   }

@@ -21,6 +21,7 @@ import {
   METHOD_ELICIT,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
+  METHOD_SAMPLE,
 } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
@@ -29,9 +30,10 @@ import { Changes } from './changes.js'
 import { fromLegacyForm, toLegacyForm } from './elicitation.js'
 import { toLegacyError } from './error-codes.js'
 import { ForwardedCall, type ForwardHost } from './forwarded-call.js'
-import { noteLoss } from './losses.js'
+import type { LossListener } from './losses.js'
 import { type Identity, identityOf, toModernRequest } from './requests.js'
 import type { ShownTools } from './results.js'
+import { toLegacySampling } from './sampling.js'
 import type { Session, SessionExchange } from './session.js'
 import { SUSPENSION } from './suspension.js'
 
@@ -49,6 +51,8 @@ export interface ToSessionOptions {
   readonly logLevel?: string
   /** For a client that never sends `initialize` (sessionless HTTP): the revision it speaks. */
   readonly version?: LegacyVersion
+  /** Hears of what could not cross to the server or to the client. */
+  readonly onLoss?: LossListener
 }
 
 export interface ServedSession extends Session {
@@ -139,7 +143,7 @@ class HandlerSession implements ServedSession, ForwardHost {
     } else if (message.method === METHOD_INITIALIZED) {
       if (this.#events !== undefined) this.#changes?.start()
     } else if (message.method === 'notifications/roots/list_changed') {
-      noteLoss('roots-list-changed', message.method)
+      this.#options.onLoss?.('roots-list-changed', message.method)
     }
   }
 
@@ -300,7 +304,7 @@ class HandlerSession implements ServedSession, ForwardHost {
     // The modern era has no word for a refused question but for an elicitation's (ERAS rows 31, 32).
     if (isObject(input) && input.method === METHOD_ELICIT)
       return { action: response.error.code === -1 ? 'decline' : 'cancel' }
-    noteLoss('sampling-rejected', response.error.message)
+    this.#options.onLoss?.('sampling-rejected', response.error.message)
     throw new RpcError(
       INTERNAL_ERROR,
       `The client refused ${isObject(input) ? String(input.method) : key}: ${response.error.message}`,
@@ -330,7 +334,7 @@ class HandlerSession implements ServedSession, ForwardHost {
         const queue = this.#events
         if (queue === undefined) return
         if (queue.size < MAX_EVENTS) queue.push(change)
-        else noteLoss('notification-outside-call', change.method)
+        else this.#options.onLoss?.('notification-outside-call', change.method)
       },
     })
   }
@@ -371,8 +375,13 @@ function questionOf(id: RequestId, input: JSONObject, version: LegacyVersion): J
     jsonrpc: '2.0',
     id,
     method,
-    params: method === METHOD_ELICIT ? toLegacyForm(params, version) : params,
+    params: legacyParams(method, params, version),
   }
+}
+
+function legacyParams(method: string, params: JSONObject, version: LegacyVersion): JSONObject {
+  if (method === METHOD_ELICIT) return toLegacyForm(params, version)
+  return method === METHOD_SAMPLE ? toLegacySampling(params, version) : params
 }
 
 /** The answers, unless the call is cancelled or the time is up first. */

@@ -1,6 +1,7 @@
 /** Targets on this machine: programs to start, sockets to dial. */
 
 import { isUtf8 } from 'node:buffer'
+import { resolve } from 'node:path'
 import type { Target } from '../client/open.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import { lineChannel } from '../transport/stdio/framing.js'
@@ -46,12 +47,18 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
     const environment = childEnvironment(env === undefined ? {} : { env })
     return {
       name,
+      // The same words mean another program elsewhere.
+      identity: JSON.stringify([resolve(target.cwd ?? '.'), target.command, ...(target.args ?? [])]),
       open: async () => framed(await spawnStream({ ...program, env: environment, name }), options),
     }
   }
   const address: SocketAddress = 'socket' in target ? { path: target.socket } : target.tcp
   const name = options.name ?? formatSocketAddress(address)
-  return { name, open: async () => framed(await connectSocket(address), options) }
+  return {
+    name,
+    identity: formatSocketAddress('path' in address ? { path: resolve(address.path) } : address),
+    open: async () => framed(await connectSocket(address), options),
+  }
 }
 
 /** The stdio framing over a stream, written once per turn of the event loop. */

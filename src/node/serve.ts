@@ -4,6 +4,8 @@ import type { Target } from '../client/open.js'
 import type { Upstream, UpstreamOptions } from '../client/upstream.js'
 import type { Caller } from '../exchange/context.js'
 import type { Handler } from '../exchange/exchange.js'
+import type { LossKind, LossListener } from '../legacy/losses.js'
+import type { Sealer } from '../legacy/request-state.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import type { ServedChannel } from '../transport/channel/serve.js'
 import type { HttpFaceOptions } from '../transport/http-face.js'
@@ -13,7 +15,7 @@ import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.
 
 export interface ServeOptions
   extends Omit<HttpFaceOptions, 'boundHost' | 'sameHost' | 'ready' | 'readyTimeout'>,
-    Omit<UpstreamOptions, 'onEvent'> {
+    Omit<UpstreamOptions, 'onEvent' | 'onLoss'> {
   /** The address for HTTP; 127.0.0.1 by default. HTTP is served where it or `port` is given, or nothing else is asked for. */
   readonly host?: string | undefined
   /** The port for HTTP; 3000 by default, 0 takes any free one. */
@@ -32,11 +34,23 @@ export interface ServeOptions
   readonly maxMessage?: number | undefined
   /** Starts the server at once rather than on the first request. Default true. */
   readonly warm?: boolean | undefined
+  /**
+   * Seals what calls that wait for answers hand to their clients: 16 characters or more, the same for all replicas. Default: a
+   * random key of this process.
+   */
+  readonly stateKey?: string | undefined
   readonly onEvent?: ((event: ServeEvent) => void) | undefined
 }
 
 export type ServeEvent =
   | Parameters<NonNullable<UpstreamOptions['onEvent']>>[0]
+  /** Something could not cross between the eras: what, and how often that kind has happened. */
+  | {
+      readonly type: 'loss'
+      readonly kind: LossKind
+      readonly detail: string
+      readonly count: number
+    }
   /** A bug: something failed that no caller can be told about. */
   | { readonly type: 'error'; readonly error: unknown }
 
@@ -65,19 +79,29 @@ interface Face {
  * Serves a target or a handler. Resolves once the first request would be answered. Throws `TypeError` for options that
  * cannot work, rejects with `TransportError` ERR_LISTEN for an address that cannot be had.
  */
-export async function serve(what: Target | Handler, options: ServeOptions = {}): Promise<Server> {
-  const { host = '127.0.0.1', port = 3000, stdio = false, socket, tcp, onEvent = () => {} } = options
-  const http =
-    options.host !== undefined || options.port !== undefined || !(stdio || socket !== undefined || tcp)
-  if (!options.allowUnauthenticated) {
+export async function serve(what: Target | Handler, given: ServeOptions = {}): Promise<Server> {
+  const { host = '127.0.0.1', port = 3000, stdio = false, socket, tcp, onEvent = () => {} } = given
+  const http = given.host !== undefined || given.port !== undefined || !(stdio || socket !== undefined || tcp)
+  if (!given.allowUnauthenticated) {
     if (http) refuseOpenBind(host)
     if (tcp !== undefined) refuseOpenBind(tcp.host)
   }
+  const onLoss = lossEvents(onEvent)
+  const options = { ...given, toSession: { onLoss, ...given.toSession } }
+  const sealer = options.stateKey === undefined ? options.sealer : await sealerOf(options.stateKey)
 
   // A program takes its time to start, and so does loading what serves it: both at once. All the imports of this file
   // that are not needed before are therefore dynamic.
   const target = typeof what !== 'function' && (options.warm ?? true) ? openedEarly(what) : what
-  const up = typeof target === 'function' ? undefined : await openUpstream(target, options, onEvent)
+  const up =
+    typeof target === 'function'
+      ? undefined
+      : await openUpstream(target, {
+          ...options,
+          onLoss,
+          onEvent,
+          ...(sealer === undefined ? {} : { sealer }),
+        })
   const handler = typeof target === 'function' ? target : (up as Upstream).handler
   const faces: Face[] = []
   const sockets: string[] = []
@@ -126,7 +150,7 @@ function openedEarly(target: Target): Target {
   // Whoever opens hears of it.
   first.catch(() => {})
   return {
-    name: target.name,
+    ...target,
     open() {
       const opened = first ?? target.open()
       first = undefined
@@ -135,13 +159,26 @@ function openedEarly(target: Target): Target {
   }
 }
 
+/** Tells of each loss, with how often its kind has happened. */
+function lossEvents(onEvent: (event: ServeEvent) => void): LossListener {
+  const counts = new Map<LossKind, number>()
+  return (kind, detail) => {
+    const count = (counts.get(kind) ?? 0) + 1
+    counts.set(kind, count)
+    onEvent({ type: 'loss', kind, detail, count })
+  }
+}
+
+async function sealerOf(key: string): Promise<Sealer> {
+  return (await import('../legacy/request-state.js')).createSealer(key)
+}
+
 async function openUpstream(
   target: Target,
-  options: ServeOptions,
-  onEvent: (event: ServeEvent) => void,
+  options: UpstreamOptions & { readonly warm?: boolean | undefined },
 ): Promise<Upstream> {
   const { upstream } = await import('../client/upstream.js')
-  const up = upstream(target, { ...options, onEvent })
+  const up = upstream(target, options)
   // What goes wrong is an event, and told to each caller as well.
   if (options.warm ?? true) up.ready().catch(() => {})
   return up

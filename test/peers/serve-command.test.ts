@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -6,68 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { runAnyport, stopAll } from '../fixtures/run-anyport.js'
 import { markedProcesses, until } from '../unit/node/marked-processes.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const SERVER = fileURLToPath(new URL('../fixtures/processes/legacy-server.mjs', import.meta.url))
 const COMMAND = ['--', process.execPath, SERVER]
 
-interface Running {
-  readonly process: ChildProcess
-  readonly mark: string
-  stderr(): string
-  stdout(): string
-  readonly exited: Promise<number | null>
-  /** The record of an event in the JSON log, once it is there. */
-  event(name: string): Promise<Record<string, unknown>>
-}
-
-const running: Running[] = []
-
-afterEach(async () => {
-  for (const { process: child, exited } of running.splice(0)) {
-    child.kill('SIGKILL')
-    await exited
-  }
-})
-
-function anyport(...argv: string[]): Running {
-  const mark = crypto.randomUUID()
-  const child = spawn(process.execPath, [MAIN, ...argv], { env: { ...process.env, MCP_TEST_MARK: mark } })
-  let stderr = ''
-  let stdout = ''
-  child.stderr.setEncoding('utf8').on('data', text => {
-    stderr += text
-  })
-  child.stdout.setEncoding('utf8').on('data', text => {
-    stdout += text
-  })
-  const records = () =>
-    stderr
-      .split('\n')
-      .slice(0, -1)
-      .filter(line => line.startsWith('{'))
-      .map(line => JSON.parse(line) as Record<string, unknown>)
-  const run: Running = {
-    process: child,
-    mark,
-    stderr: () => stderr,
-    stdout: () => stdout,
-    exited: once(child, 'exit').then(([code]) => code),
-    async event(name) {
-      await until(
-        () => records().some(record => record.event === name),
-        () => `${name} in ${stderr}`,
-      )
-      return records().find(record => record.event === name) as Record<string, unknown>
-    },
-  }
-  running.push(run)
-  return run
-}
+afterEach(stopAll)
 
 const json = (...options: string[]) =>
-  anyport('serve', '--port', '0', '--log-format', 'json', '--env', 'MCP_TEST_MARK', ...options)
+  runAnyport('serve', '--port', '0', '--log-format', 'json', '--env', 'MCP_TEST_MARK', ...options)
 
 async function call(
   url: string,
@@ -104,7 +52,7 @@ const textOf = (reply: Awaited<ReturnType<typeof call>>) => reply.result?.conten
 
 describe('anyport serve', () => {
   it('prints where it listens and a configuration to paste', async () => {
-    const { stderr, stdout } = anyport('serve', '--port', '0', ...COMMAND)
+    const { stderr, stdout } = runAnyport('serve', '--port', '0', ...COMMAND)
     await until(() => stderr().includes('Ctrl+C stops it.'), 'the announcement')
     const url = /Streamable HTTP +(\S+)/.exec(stderr())?.[1] as string
     const configuration = JSON.parse(/\n( {2}\{[\s\S]*?\n {2}\})\n/.exec(stderr())?.[1] as string)
@@ -184,7 +132,7 @@ describe('anyport serve', () => {
       exited,
       mark,
       stdout,
-    } = anyport('serve', '--stdio', '--env', 'MCP_TEST_MARK', ...COMMAND)
+    } = runAnyport('serve', '--stdio', '--env', 'MCP_TEST_MARK', ...COMMAND)
     const initialize = {
       jsonrpc: '2.0',
       id: 'i',
@@ -203,10 +151,10 @@ describe('anyport serve', () => {
     ['--socket', () => join(mkdtempSync(join(tmpdir(), 'anyport-')), 's'), 'socket:'],
     ['--tcp', () => '127.0.0.1:0', 'tcp://'],
   ])('with %s serves what another one puts on HTTP', async (option, address, scheme) => {
-    const behind = anyport('serve', option, address(), '--log-format', 'json', ...COMMAND)
+    const behind = runAnyport('serve', option, address(), '--log-format', 'json', ...COMMAND)
     const place = (await behind.event('listening')).url as string
     expect(place.startsWith(scheme)).toBe(true)
-    const front = anyport('serve', '--port', '0', '--log-format', 'json', place)
+    const front = runAnyport('serve', '--port', '0', '--log-format', 'json', place)
     const url = (await front.event('listening')).url as string
     expect(textOf(await call(url, 'env', { name: 'PYTHONUTF8' }))).toBe('1')
   })
@@ -227,7 +175,7 @@ describe('wrong use', () => {
     [['--cwd', '/', 'socket:/x'], '--cwd is for a command; socket:/x runs already'],
     [['tcp://nowhere'], '"nowhere" is no address; write for example 127.0.0.1:4000'],
   ])('%j is said clearly, with exit code 2', async (argv, message) => {
-    const { exited, stderr } = anyport('serve', ...argv)
+    const { exited, stderr } = runAnyport('serve', ...argv)
     expect(await exited).toBe(2)
     await until(() => stderr().includes('Run "anyport help serve"'), stderr)
     expect(stderr()).toContain(`anyport: `)
@@ -236,7 +184,7 @@ describe('wrong use', () => {
   })
 
   it('a command that is not there ends with exit code 1', async () => {
-    const { exited, stderr } = anyport('serve', '--port', '0', '--', 'no-such-program')
+    const { exited, stderr } = runAnyport('serve', '--port', '0', '--', 'no-such-program')
     expect(await exited).toBe(1)
     expect(stderr()).toBe(
       'anyport: Cannot start no-such-program: the command "no-such-program" was not found in PATH; install it, or give its full path\n',
@@ -247,7 +195,7 @@ describe('wrong use', () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as { port: number }
-    const { exited, stderr, mark } = anyport(
+    const { exited, stderr, mark } = runAnyport(
       'serve',
       '--port',
       `${port}`,
@@ -257,21 +205,21 @@ describe('wrong use', () => {
     )
     expect(await exited).toBe(1)
     expect(stderr()).toContain(`Port ${port} of 127.0.0.1 is already in use; choose another with --port`)
-    expect(markedProcesses(mark)).toEqual([])
+    await until(() => markedProcesses(mark).length === 0, 'the end of the server')
     other.close()
   })
 })
 
 it('anyport explains itself', async () => {
-  const version = anyport('--version')
+  const version = runAnyport('--version')
   expect(await version.exited).toBe(0)
   expect(version.stdout()).toMatch(/^\d+\.\d+\.\d+\n$/)
-  const help = anyport('serve', '--help')
+  const help = runAnyport('serve', '--help')
   expect(await help.exited).toBe(0)
   for (const option of ['--port PORT', '--max-body SIZE', '--drain-timeout TIME', '(default 4MiB)']) {
     expect(help.stdout()).toContain(option)
   }
-  const unknown = anyport('sevre')
+  const unknown = runAnyport('sevre')
   expect(await unknown.exited).toBe(2)
   expect(unknown.stderr()).toContain('Unknown command sevre; did you mean serve?')
 })

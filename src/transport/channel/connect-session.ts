@@ -1,5 +1,6 @@
 import type { Context } from '../../exchange/context.js'
 import { Queue } from '../../exchange/queue.js'
+import type { LossListener } from '../../legacy/losses.js'
 import type { Session, SessionExchange } from '../../legacy/session.js'
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
 import { errorResponse } from '../../protocol/message.js'
@@ -20,15 +21,16 @@ export interface ChannelSession extends Session {
  */
 export function connectSession(
   channel: Channel,
-  options: Omit<CallsOptions, 'question' | 'stray'> = {},
+  options: Omit<CallsOptions, 'question' | 'stray'> & { readonly onLoss?: LossListener | undefined } = {},
 ): ChannelSession {
   const events = new Queue<JSONRPCNotification>()
   const calls = new Calls(channel, {
     ...options,
-    question: question => ask(calls, question),
+    question: question => ask(calls, question, options.onLoss),
     stray: notification => {
       if (notification.method === 'notifications/cancelled') withdraw(calls, notification)
       else if (events.size < MAX_EVENTS) events.push(notification)
+      else options.onLoss?.('notification-outside-call', notification.method)
     },
     closed: error => {
       events.close()
@@ -53,10 +55,11 @@ export function connectSession(
   }
 }
 
-function ask(calls: Calls, question: JSONRPCRequest): void {
+function ask(calls: Calls, question: JSONRPCRequest, onLoss: LossListener | undefined): void {
   const call = calls.onlyCandidate()
   if (call !== undefined) call.push(question)
   else {
+    onLoss?.('question-outside-call', question.method)
     calls.send(
       errorResponse(question.id, {
         code: -32601,

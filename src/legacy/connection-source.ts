@@ -1,0 +1,23 @@
+import type { Context } from '../exchange/context.js'
+import type { JSONRPCRequest } from '../protocol/message.js'
+import type { LegacyConnection } from './connection.js'
+
+/** A connection for the time of one call. */
+export interface Lease {
+  readonly connection: LegacyConnection
+  release(): void
+  /**
+   * The call waits for its caller from now on, until `release` or `resumed`. Where others need the connection for too long,
+   * `reclaim` ends the call.
+   */
+  suspended?(reclaim: () => void): void
+  resumed?(): void
+}
+
+/**
+ * Where connections come from. One is opened with exactly the capabilities that the request declares, and is
+ * given to one call at a time where `exclusive`: only so is it certain who is asked.
+ */
+export interface ConnectionSource {
+  acquire(request: JSONRPCRequest, context: Context, exclusive: boolean): Lease | Promise<Lease>
+}
