@@ -1,10 +1,10 @@
-/** Fails if anyport lost a notification in any row of a benchmark report, or was not measured at all. */
+/** Fails if anyport lost a notification in any round of a benchmark report, or was not measured at all. */
 
 import { readFileSync } from 'node:fs'
 
-const { rows } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
-const measured = rows
-  .flatMap(row => Object.entries(row))
+const { rounds } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const measured = rounds
+  .flatMap(round => Object.entries(round))
   .filter(([lane, { events }]) => lane.startsWith('anyport') && events !== undefined)
   .map(([lane, { events }]) => ({ lane, lost: events.lost }))
 if (measured.length === 0) throw new Error('The report holds no measure of notifications for anyport')
