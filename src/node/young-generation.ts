@@ -7,7 +7,7 @@ const ENOUGH = 16 * 1024 * 1024
 /**
  * Keeps V8 from growing its young generation beyond 8 MiB. By default it doubles to 16 MiB after a burst of
  * new streams and never shrinks, so that a process with a few thousand idle streams holds 17 MiB for nothing.
- * For a command that owns its process only: the setting is the whole process's. See decisions/0004.
+ * For a command that owns its process only: the setting is the whole process's. See decisions/0006.
  */
 export function limitYoungGeneration(): void {
   const observer = new PerformanceObserver(() => {
