@@ -135,6 +135,34 @@ describe('calls that wait at a process', () => {
   })
 })
 
+describe('what the command line says of it', () => {
+  it('is each loss: the first of a kind for everybody, the others for who looks closer', async () => {
+    const { anyport } = await serve('--log-level', 'debug')
+    const losses = () => anyport.records().filter(({ event }) => event === 'loss')
+    await until(() => losses().length === 2, 'two losses')
+    const loss = { kind: 'log-without-owner', detail: 'notifications/message' }
+    expect(losses()).toMatchObject([
+      { level: 'info', ...loss, count: 1 },
+      { level: 'debug', ...loss, count: 2 },
+    ])
+  })
+
+  it.each([
+    ['--timeout', 'did not answer'],
+    ['--max-timeout', 'did not finish'],
+  ])('is obeyed: %s', async (option, what) => {
+    const { call, journal } = await serve(option, '300ms')
+    const begun = performance.now()
+    expect((await call('x', {}, 'silent')).error).toMatchObject({
+      code: -31002,
+      message: expect.stringContaining(`${what} tools/call within 300 ms`),
+      data: { code: 'ERR_TIMEOUT', hop: expect.stringContaining('asking-server.mjs'), option },
+    })
+    expect(performance.now() - begun).toBeLessThan(2_000)
+    await until(() => 'cancelled' in (journal().at(-1) ?? {}), 'the cancel')
+  })
+})
+
 describe('the key of the state', () => {
   it.each([
     ['--state-key', ['--state-key', 'too short'], undefined],

@@ -38,6 +38,8 @@ export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
   /** When the peer last said something about this call (or it was opened), in milliseconds. */
   lastSign = 0
   openedAt = 0
+  /** Questions of the peer about this call that nobody has answered: its silence is ours until then. */
+  openQuestions = 0
 
   #host: CallHost
   #request: JSONRPCRequest | undefined

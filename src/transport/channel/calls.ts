@@ -309,6 +309,7 @@ export class Calls implements CallHost {
     const { timeout = DEFAULT_TIMEOUT, maxTimeout = DEFAULT_MAX_TIMEOUT } = this.#options
     for (const call of this.#pending.all()) {
       if (call.method === METHOD_LISTEN) continue
+      if (call.openQuestions > 0) call.lastSign = time
       const silent = time - call.lastSign >= timeout
       if (silent || time - call.openedAt >= maxTimeout)
         this.#timeOut(call, silent ? timeout : maxTimeout, silent)

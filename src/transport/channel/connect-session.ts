@@ -2,13 +2,21 @@ import type { Context } from '../../exchange/context.js'
 import { Queue } from '../../exchange/queue.js'
 import type { LossListener } from '../../legacy/losses.js'
 import type { Session, SessionExchange } from '../../legacy/session.js'
-import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
+import type {
+  JSONRPCNotification,
+  JSONRPCRequest,
+  JSONRPCResponse,
+  RequestId,
+} from '../../protocol/message.js'
 import { errorResponse } from '../../protocol/message.js'
+import type { Call } from './call.js'
 import { Calls, type CallsOptions } from './calls.js'
 import type { Channel } from './channel.js'
 
 /** Notifications that belong to no call and that nobody has pulled yet; the oldest are dropped first. */
 const MAX_EVENTS = 1000
+/** Open questions from which on it is looked whether their calls still are. */
+const MAX_ASKED = 256
 
 export interface ChannelSession extends Session {
   readonly calls: Calls
@@ -24,12 +32,19 @@ export function connectSession(
   options: Omit<CallsOptions, 'question' | 'stray'> & { readonly onLoss?: LossListener | undefined } = {},
 ): ChannelSession {
   const events = new Queue<JSONRPCNotification>()
+  const asked = new Map<RequestId, Call>()
+  const settle = (id: unknown) => {
+    const call = asked.get(id as RequestId)
+    if (call !== undefined && asked.delete(id as RequestId)) call.openQuestions -= 1
+  }
   const calls = new Calls(channel, {
     ...options,
-    question: question => ask(calls, question, options.onLoss),
+    question: question => ask(calls, question, asked, options.onLoss),
     stray: notification => {
-      if (notification.method === 'notifications/cancelled') withdraw(calls, notification)
-      else if (events.size < MAX_EVENTS) events.push(notification)
+      if (notification.method === 'notifications/cancelled') {
+        settle(notification.params?.requestId)
+        withdraw(calls, notification)
+      } else if (events.size < MAX_EVENTS) events.push(notification)
       else options.onLoss?.('notification-outside-call', notification.method)
     },
     closed: error => {
@@ -40,7 +55,10 @@ export function connectSession(
   return {
     calls,
     request: (request: JSONRPCRequest, context: Context) => calls.call(request, context) as SessionExchange,
-    deliver: (message: JSONRPCResponse | JSONRPCNotification) => calls.send(message),
+    deliver: (message: JSONRPCResponse | JSONRPCNotification) => {
+      if (!('method' in message)) settle(message.id)
+      calls.send(message)
+    },
     async *events(signal: AbortSignal) {
       const stop = () => events.close()
       signal.addEventListener('abort', stop, { once: true })
@@ -55,10 +73,20 @@ export function connectSession(
   }
 }
 
-function ask(calls: Calls, question: JSONRPCRequest, onLoss: LossListener | undefined): void {
+function ask(
+  calls: Calls,
+  question: JSONRPCRequest,
+  asked: Map<RequestId, Call>,
+  onLoss: LossListener | undefined,
+): void {
   const call = calls.onlyCandidate()
-  if (call !== undefined) call.push(question)
-  else {
+  if (call !== undefined) {
+    // Those of calls that ended without their answers.
+    if (asked.size >= MAX_ASKED) for (const [id, owner] of asked) if (owner.settled) asked.delete(id)
+    if (!asked.has(question.id)) call.openQuestions += 1
+    asked.set(question.id, call)
+    call.push(question)
+  } else {
     onLoss?.('question-outside-call', question.method)
     calls.send(
       errorResponse(question.id, {

@@ -212,6 +212,25 @@ describe('a call that nobody comes back for', () => {
   })
 })
 
+describe('the time that a client thinks', () => {
+  it('is not the server’s silence, which counts again from the answer on', async () => {
+    const tool: LegacyTool = async call => {
+      await ask(call)
+      return undefined
+    }
+    const { call, peer } = serve({ ask: tool }, { timeout: 60 })
+    const reply = await call('x')
+    await new Promise(resolve => setTimeout(resolve, 200))
+    const begun = performance.now()
+    expect((await call('x', answerTo(reply, {}))).error).toMatchObject({
+      code: -31002,
+      data: { code: 'ERR_TIMEOUT', option: '--timeout' },
+    })
+    expect(performance.now() - begun).toBeGreaterThan(30)
+    expect(peer.received).toContainEqual(expect.objectContaining({ id: 'q1', result: expect.anything() }))
+  })
+})
+
 describe('limits', () => {
   it('bound how many calls wait; one too many fails and is ended at its server', async () => {
     const { peer, call } = serve({ ask }, { maxParked: 3, maxParkedPerPrincipal: 2 })
