@@ -93,16 +93,10 @@ async function client(handler: Handler, version = '2025-11-25', options: ToSessi
   return { session, losses, call }
 }
 
+const WORDS = { type: 'text', text: 'hear' }
+const SOUND = { type: 'audio', data: 'AA==', mimeType: 'audio/wav' }
 const SAMPLING = {
-  messages: [
-    {
-      role: 'user',
-      content: [
-        { type: 'text', text: 'hear' },
-        { type: 'audio', data: 'AA==', mimeType: 'audio/wav' },
-      ],
-    },
-  ],
+  messages: [{ role: 'user', content: [WORDS, SOUND] }],
   maxTokens: 1,
 }
 
@@ -346,13 +340,12 @@ describe.each(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'])('a clien
       version,
     )
     const { questions } = await call({ answer: () => ({ role: 'assistant', content: {}, model: 'm' }) })
-    const [words, sound] = SAMPLING.messages[0]?.content as JSONObject[]
     const messages =
       version === '2025-11-25'
         ? SAMPLING.messages
         : [
-            { role: 'user', content: words },
-            { role: 'user', content: version === '2024-11-05' ? audio : sound },
+            { role: 'user', content: WORDS },
+            { role: 'user', content: version === '2024-11-05' ? audio : SOUND },
           ]
     expect(questions.map(({ params }) => params)).toEqual([{ messages, maxTokens: 1, 'x-kept': 1 }])
   })
