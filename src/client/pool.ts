@@ -51,6 +51,7 @@ interface Group {
 }
 
 interface Waiting {
+  readonly request: JSONRPCRequest
   readonly serve: (member: Member) => void
   readonly fail: (error: unknown) => void
 }
@@ -74,6 +75,13 @@ export class Pool implements ConnectionSource {
     return this.#size
   }
 
+  /** The calls that are open on them. */
+  get calls(): number {
+    let calls = 0
+    for (const group of this.#groups.values()) for (const member of group.members) calls += member.calls.size
+    return calls
+  }
+
   /** Takes in a connection that was opened to find out the server's era. */
   adopt(key: string, opened: PooledConnection): void {
     const member = this.#join(this.#group(key), opened)
@@ -94,16 +102,15 @@ export class Pool implements ConnectionSource {
   /** Gives out no connection any more; those given out stay. */
   stop(): void {
     this.#closed = true
-    for (const group of this.#groups.values()) {
-      for (const { fail } of group.waiting.splice(0)) fail(this.#draining())
-    }
+    for (const group of this.#groups.values()) failAll(group, this.#draining())
   }
 
   async close(): Promise<void> {
     this.stop()
     clearInterval(this.#sweep)
-    const members = [...this.#groups.values()].flatMap(group => group.members)
+    const members = [...this.#groups.values()].flatMap(group => group.members.splice(0))
     this.#groups.clear()
+    this.#size -= members.length
     await Promise.all(members.map(member => member.connection.close()))
   }
 
@@ -116,7 +123,14 @@ export class Pool implements ConnectionSource {
 
   #release(group: Group, member: Member): void {
     member.exclusive = false
-    if (!member.calls.closed) this.#serveNext(group, member)
+    if (!member.calls.closed) {
+      this.#serveNext(group, member)
+      return
+    }
+    // Who waits for a connection that is gone needs another one, and need not be patient for it.
+    this.#leave(group, member)
+    const next = group.waiting[0]
+    if (next !== undefined) this.#spill(group, next.request)
   }
 
   async #acquireFirst(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
@@ -127,25 +141,23 @@ export class Pool implements ConnectionSource {
   async #acquireExclusive(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
     const free = living(group).find(member => !member.exclusive)
     if (free !== undefined) return lease(this, group, free, true)
-    if (living(group).length === 0 && group.opening === 0) {
-      const member = await orCancelled(this.#first(group, request), context)
-      if (!member.exclusive) return lease(this, group, member, true)
-    }
-    return this.#wait(group, request, context)
+    const turn = this.#wait(group, request, context)
+    // Whoever waits hears how it ended.
+    if (living(group).length === 0) this.#first(group, request).catch(() => {})
+    return turn
   }
 
   async #wait(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
     if (group.waiting.length >= MAX_WAITING) throw this.#busy('too many calls wait for it')
     let waiting: Waiting | undefined
     const turn = new Promise<Member>((serve, fail) => {
-      waiting = { serve, fail }
+      waiting = { request, serve, fail }
       group.waiting.push(waiting)
     })
     const spill = setInterval(() => this.#spill(group, request), this.#options.spillAfter)
     try {
-      const member = await orCancelled(
-        within(turn, this.#options.queueTimeout, () => this.#busy('its connections stayed busy')),
-        context,
+      const member = await within(orCancelled(turn, context), this.#options.queueTimeout, () =>
+        this.#busy('its connections stayed busy'),
       )
       return lease(this, group, member, true)
     } catch (error) {
@@ -174,14 +186,13 @@ export class Pool implements ConnectionSource {
       this.#reclaim(members)
       return
     }
-    // One that is being opened for another call serves as well.
-    if (group.opening >= group.waiting.length) return
+    // One that is being opened for another call serves as well; a server that is slow to start is started once.
+    if (group.opening >= (members.length === 0 ? 1 : group.waiting.length)) return
     this.#open(group, request).then(
       member => this.#serveNext(group, member),
       error => {
         // Nobody is left who could give a connection back: who waits hears why, as a new call would.
-        if (living(group).length + group.opening > 0) return
-        for (const { fail } of group.waiting.splice(0)) fail(error)
+        if (living(group).length + group.opening === 0) failAll(group, error)
       },
     )
   }
@@ -197,16 +208,27 @@ export class Pool implements ConnectionSource {
   }
 
   #serveNext(group: Group, member: Member): void {
-    const next = group.waiting.shift()
+    const next = member.exclusive ? undefined : group.waiting.shift()
     if (next === undefined) return
     member.exclusive = true
     next.serve(member)
   }
 
   #first(group: Group, request: JSONRPCRequest): Promise<Member> {
-    group.first ??= this.#open(group, request).finally(() => {
-      group.first = undefined
-    })
+    group.first ??= this.#open(group, request)
+      .then(
+        member => {
+          this.#serveNext(group, member)
+          return member
+        },
+        error => {
+          if (living(group).length + group.opening === 0) failAll(group, error)
+          throw error
+        },
+      )
+      .finally(() => {
+        group.first = undefined
+      })
     return group.first
   }
 
@@ -219,14 +241,13 @@ export class Pool implements ConnectionSource {
     this.#size += 1
     try {
       const opened = await this.#options.open(request)
-      this.#size -= 1
-      const member = this.#join(group, opened)
-      if (this.#closed) void opened.connection.close()
-      return member
-    } catch (error) {
-      this.#size -= 1
-      throw error
+      if (this.#closed) {
+        void opened.connection.close()
+        throw this.#draining()
+      }
+      return this.#join(group, opened)
     } finally {
+      this.#size -= 1
       group.opening -= 1
     }
   }
@@ -306,6 +327,10 @@ export class Pool implements ConnectionSource {
       retryable: true,
     })
   }
+}
+
+function failAll(group: Group, error: unknown): void {
+  for (const { fail } of group.waiting.splice(0)) fail(error)
 }
 
 function lease(pool: Pool, group: Group, member: Member, exclusive: boolean): Lease {

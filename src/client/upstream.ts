@@ -11,6 +11,7 @@ import { METHOD_DISCOVER } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { type Era, isModernVersion } from '../protocol/versions.js'
 import type { Calls } from '../transport/channel/calls.js'
+import type { Channel } from '../transport/channel/channel.js'
 import { type Opened, type OpenOptions, openServer, type Target } from './open.js'
 import { Pool } from './pool.js'
 
@@ -65,7 +66,17 @@ export interface Upstream {
   ready(): Promise<void>
   /** The server's era, once it is known. */
   readonly era: () => Era | undefined
+  readonly counts: () => UpstreamCounts
   close(): Promise<void>
+}
+
+/** What an upstream holds at this moment. */
+export interface UpstreamCounts {
+  readonly connections: number
+  /** Calls that the server has not answered yet, subscriptions included. */
+  readonly calls: number
+  /** Calls that wait for the answers to their questions. */
+  readonly parked: number
 }
 
 const ANYPORT: Implementation = { name: 'anyport', version: '0' }
@@ -91,6 +102,8 @@ class ServerUpstream implements Upstream {
   #opening = new Map<string, Promise<ModernConnection>>()
   #pool: Pool
   #legacy: LegacyHandler
+  /** Channels whose handshake is not over, so that closing does not wait for a server that never answers. */
+  #handshaking = new Set<Channel>()
   #failures = 0
   #failed: { readonly error: unknown; readonly until: number } | undefined
   #closed = false
@@ -119,6 +132,15 @@ class ServerUpstream implements Upstream {
   }
 
   readonly era = (): Era | undefined => this.#era
+
+  readonly counts = (): UpstreamCounts => {
+    const modern = [...this.#modern.values()].filter(({ calls }) => !calls.closed)
+    return {
+      connections: modern.length + this.#pool.size,
+      calls: modern.reduce((sum, { calls }) => sum + calls.size, this.#pool.calls),
+      parked: this.#legacy.parked(),
+    }
+  }
 
   readonly handler: Handler = (request, context) => {
     if (this.#era === 'legacy') return this.#legacy.handler(request, context)
@@ -150,7 +172,8 @@ class ServerUpstream implements Upstream {
     // While there are connections, so that servers are told.
     this.#legacy.close()
     const modern = [...this.#modern.values()].map(connection => connection.calls.channel.close())
-    await Promise.all([...modern, this.#pool.close()])
+    const handshaking = [...this.#handshaking].map(channel => channel.close())
+    await Promise.all([...modern, ...handshaking, this.#pool.close()])
   }
 
   /** A call that has to wait for something first: the era, a connection. */
@@ -222,11 +245,22 @@ class ServerUpstream implements Upstream {
     if (this.#failed !== undefined && performance.now() < this.#failed.until) throw this.#failed.error
     const started = performance.now()
     this.#options.onEvent?.({ type: 'starting' })
+    const channels: Channel[] = []
+    const target: Target = {
+      name: this.#target.name,
+      open: async () => {
+        const channel = await this.#target.open()
+        channels.push(channel)
+        this.#handshaking.add(channel)
+        if (this.#closed) void channel.close()
+        return channel
+      },
+    }
     try {
       const capabilities = clientCapabilitiesOf(request)
       const clientInfo = clientInfoOf(request) ?? this.#options.clientInfo ?? ANYPORT
       const opened = await openServer(
-        this.#target,
+        target,
         era,
         { capabilities, clientInfo, onLoss: this.#options.onLoss },
         this.#openOptions(),
@@ -244,6 +278,8 @@ class ServerUpstream implements Upstream {
       this.#failed = { error, until: performance.now() + wait }
       this.#options.onEvent?.({ type: 'failed', error: error as Error })
       throw error
+    } finally {
+      for (const channel of channels) this.#handshaking.delete(channel)
     }
   }
 

@@ -23,6 +23,9 @@ export function toModernError(error: JSONRPCErrorObject, request: JSONRPCRequest
     const uri = data.uri ?? request.params?.uri
     return { ...error, code: INVALID_PARAMS, ...(uri === undefined ? {} : { data: { ...data, uri } }) }
   }
+  // Its own words for a request that timed out, which `toLegacyError` put under the code of legacy SDKs.
+  if (error.code === LEGACY_REQUEST_TIMEOUT && isObject(error.data) && error.data.code === 'ERR_TIMEOUT')
+    return { ...error, code: UPSTREAM_TIMEOUT }
   // Another anyport behind a legacy hop says what the caller can mend; no legacy server words it so.
   if (error.code === MISSING_CAPABILITY && isObject(error.data) && isObject(error.data.requiredCapabilities))
     return error

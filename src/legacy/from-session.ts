@@ -1,4 +1,6 @@
 import { Context } from '../exchange/context.js'
+import { orCancelled } from '../exchange/deadline.js'
+import { TransportError } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
 import { INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
 import {
@@ -105,14 +107,19 @@ function soleConnection(session: Session, onLoss?: LossListener): ConnectionSour
         { capabilities: clientCapabilitiesOf(request), clientInfo: clientInfoOf(request), onLoss },
         new Context(context.caller),
       )
-      const connection = await opening
+      const connection = await orCancelled(opening, context)
       if (!exclusive) return { connection, release: () => {} }
       const previous = turn
       let release: () => void = () => {}
       turn = new Promise(resolve => {
         release = resolve
       })
-      await previous
+      try {
+        await orCancelled(previous, context)
+      } catch (error) {
+        void previous.then(release)
+        throw error
+      }
       return { connection, release }
     },
   }
@@ -162,6 +169,11 @@ async function* askingCall(
       )
       const requestState = await suspended.park(call, request, context)
       parked = true
+      if (context.cancelled !== undefined) {
+        // Nobody will see the state, so nobody will retry.
+        suspended.abandon(call)
+        throw new TransportError('ERR_CANCELLED', `The call was cancelled (${context.cancelled})`)
+      }
       offerSuspension(context, suspended, call)
       return resultResponse(request.id, { resultType: 'input_required', inputRequests, requestState })
     }
@@ -180,7 +192,8 @@ async function beginCall(
   const lease = await connections.acquire(request, context, true)
   try {
     const level = logLevelOf(request)
-    if (level !== undefined) await lease.connection.ensureLevel(level)
+    const ready = level === undefined ? undefined : lease.connection.ensureLevel(level)
+    if (ready !== undefined) await orCancelled(ready, context)
     const own = new Context(context.caller)
     const exchange = lease.connection.call(toLegacyRequest(request), own)
     return new SuspendedCall({

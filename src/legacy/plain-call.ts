@@ -1,5 +1,7 @@
 import type { Context } from '../exchange/context.js'
+import { orCancelled } from '../exchange/deadline.js'
 import { type ReadyExchange, Relay } from '../exchange/relay.js'
+
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { logLevelOf } from '../protocol/meta.js'
 import type { LegacyConnection } from './connection.js'
@@ -85,7 +87,8 @@ export class PlainCall extends Relay<JSONRPCNotification> {
       this.#exchange = exchange
       return undefined
     }
-    return level.then(() => {
+    return orCancelled(level, context).then(() => {
+      if (this.#over) throw new Error('The call is over')
       this.#exchange = exchange
     })
   }

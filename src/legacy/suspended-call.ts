@@ -79,7 +79,7 @@ export class SuspendedCall {
       if (step.done) return { kind: 'response', response: step.value }
       const message = step.value
       if ('id' in message) this.#ask(message)
-      else if (message.method === METHOD_CANCELLED) this.questions.delete(String(message.params?.requestId))
+      else if (message.method === METHOD_CANCELLED) this.#withdraw(message.params?.requestId)
       else return { kind: 'notification', notification: message }
     }
   }
@@ -150,7 +150,7 @@ export class SuspendedCall {
       const message = step.value
       if ('id' in message) {
         if (!this.#tryAsk(message)) return
-      } else if (message.method === METHOD_CANCELLED) this.questions.delete(String(message.params?.requestId))
+      } else if (message.method === METHOD_CANCELLED) this.#withdraw(message.params?.requestId)
       else if (this.#buffered.length < MAX_BUFFERED) this.#buffered.push(message)
       else this.connection.onLoss?.('notification-while-suspended', message.method)
     }
@@ -168,7 +168,7 @@ export class SuspendedCall {
   }
 
   #ask(question: JSONRPCRequest): void {
-    const key = String(question.id)
+    const key = this.#keyOf(question)
     const missing = missingCapabilities(question.method, question.params, this.connection.clientCapabilities)
     if (missing !== undefined || this.questions.size >= MAX_QUESTIONS) {
       this.connection.session.deliver(
@@ -188,6 +188,17 @@ export class SuspendedCall {
     const { protocolVersion } = this.connection.server
     const legacy = question.method === METHOD_SAMPLE ? toLegacySample(answer, protocolVersion) : answer
     this.#deliver(key, resultResponse(question.id, legacy))
+  }
+
+  /** The server's own id, told apart where `7` and `"7"` are open at once. */
+  #keyOf({ id }: JSONRPCRequest): string {
+    let key = String(id)
+    while (this.questions.has(key)) key += "'"
+    return key
+  }
+
+  #withdraw(id: unknown): void {
+    for (const [key, question] of this.questions) if (question.id === id) this.questions.delete(key)
   }
 
   #deliver(key: string, response: JSONRPCResponse): void {

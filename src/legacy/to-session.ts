@@ -1,4 +1,5 @@
 import type { Caller, Context } from '../exchange/context.js'
+import { orCancelled, within } from '../exchange/deadline.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Handler } from '../exchange/exchange.js'
 import { finish } from '../exchange/exchange.js'
@@ -25,7 +26,7 @@ import {
 } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
-import { translatedCapabilities } from './capabilities.js'
+import { missingCapabilities, translatedCapabilities } from './capabilities.js'
 import { Changes } from './changes.js'
 import { fromLegacyForm, toLegacyForm } from './elicitation.js'
 import { toLegacyError } from './error-codes.js'
@@ -35,6 +36,7 @@ import { type Identity, identityOf, toModernRequest } from './requests.js'
 import type { ShownTools } from './results.js'
 import { toLegacySampling } from './sampling.js'
 import type { Session, SessionExchange } from './session.js'
+import { missingCapabilityError } from './suspended-call.js'
 import { SUSPENSION } from './suspension.js'
 
 export interface ToSessionOptions {
@@ -261,15 +263,16 @@ class HandlerSession implements ServedSession, ForwardHost {
     const asked: RequestId[] = []
     const waits: Promise<JSONRPCResponse>[] = []
     const keys: string[] = []
-    for (const [key, input] of Object.entries(inputRequests)) {
-      if (!isObject(input) || typeof input.method !== 'string') continue
-      const id = this.#questionId(key)
-      keys.push(key)
-      asked.push(id)
-      waits.push(new Promise(answer => this.#openQuestions().set(id, { key, answer })))
-      yield questionOf(id, input, this.version)
-    }
     try {
+      this.#checkMayBeAsked(inputRequests)
+      for (const [key, input] of Object.entries(inputRequests)) {
+        if (!isObject(input) || typeof input.method !== 'string') continue
+        const id = this.#questionId(key)
+        keys.push(key)
+        asked.push(id)
+        waits.push(new Promise(answer => this.#openQuestions().set(id, { key, answer })))
+        yield questionOf(id, input, this.version)
+      }
       const responses = await withinLimits(
         Promise.all(waits),
         context,
@@ -287,6 +290,16 @@ class HandlerSession implements ServedSession, ForwardHost {
       throw error
     } finally {
       for (const id of asked) this.#questions?.delete(id)
+    }
+  }
+
+  /** Nobody is asked what they did not declare they can answer (2025-11-25 basic/lifecycle, "Operation"). */
+  #checkMayBeAsked(inputRequests: JSONObject): void {
+    for (const input of Object.values(inputRequests)) {
+      if (!isObject(input) || typeof input.method !== 'string') continue
+      const params = isObject(input.params) ? input.params : undefined
+      const missing = missingCapabilities(input.method, params, this.#identity.capabilities)
+      if (missing !== undefined) throw missingCapabilityError(input.method, missing)
     }
   }
 
@@ -386,23 +399,9 @@ function legacyParams(method: string, params: JSONObject, version: LegacyVersion
 
 /** The answers, unless the call is cancelled or the time is up first. */
 function withinLimits<T>(answers: Promise<T>, context: Context, milliseconds: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const off = context.onCancel(reason => {
-      clearTimeout(timer)
-      reject(new TransportError('ERR_CANCELLED', `The call was cancelled (${reason})`))
+  const late = () =>
+    new TransportError('ERR_TIMEOUT', `The client did not answer a question within ${milliseconds} ms`, {
+      hop: 'client',
     })
-    const timer = setTimeout(() => {
-      off()
-      reject(
-        new TransportError('ERR_TIMEOUT', `The client did not answer a question within ${milliseconds} ms`, {
-          hop: 'client',
-        }),
-      )
-    }, milliseconds)
-    answers.then(value => {
-      clearTimeout(timer)
-      off()
-      resolve(value)
-    }, reject)
-  })
+  return within(orCancelled(answers, context), milliseconds, late)
 }

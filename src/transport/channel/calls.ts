@@ -14,6 +14,7 @@ import type {
 import { errorResponse, resultResponse } from '../../protocol/message.js'
 import { isObject, META_SUBSCRIPTION_ID } from '../../protocol/meta.js'
 import {
+  METHOD_CALL_TOOL,
   METHOD_CANCELLED,
   METHOD_LISTEN,
   METHOD_MESSAGE,
@@ -207,8 +208,10 @@ export class Calls implements CallHost {
     switch (notification.method) {
       case METHOD_PROGRESS: {
         const call = this.#pending.get(params?.progressToken as number)
-        if (call?.token !== undefined && params !== undefined) {
-          call.lastSign = now()
+        if (call === undefined || params === undefined) return
+        call.lastSign = now()
+        // Without a token of the caller's own it was only meant for us.
+        if (call.token !== undefined) {
           params.progressToken = call.token satisfies ProgressToken
           call.push(notification)
         }
@@ -345,9 +348,12 @@ function startSweep(options: CallsOptions, expire: () => void): ReturnType<typeo
   return timer
 }
 
-/** A caller's progress token means nothing to the peer: ours is the call's own id there. */
+/**
+ * A caller's progress token means nothing to the peer: ours is the call's own id there. Tools are asked for progress
+ * even where the caller is not interested, since it is the sign of life that keeps a long call from being cut.
+ */
 function outgoingParams(params: Params, call: Call): Params {
-  if (call.token === undefined) return params
+  if (call.token === undefined && call.method !== METHOD_CALL_TOOL) return params
   return { ...params, _meta: { ...params._meta, progressToken: call.upstreamId } }
 }
 
