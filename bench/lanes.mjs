@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const node = process.execPath
 const ECHO = fileURLToPath(new URL('echo-server.mjs', import.meta.url))
-const ANYPORT = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const ANYPORT = fileURLToPath(new URL('../dist/bin/anyport.js', import.meta.url))
 const SUPERGATEWAY = fileURLToPath(new URL('../node_modules/supergateway/dist/index.js', import.meta.url))
 const MCP_PROXY = fileURLToPath(new URL('../node_modules/mcp-proxy/dist/bin/mcp-proxy.mjs', import.meta.url))
 const FORWARDER = fileURLToPath(new URL('forwarder.mjs', import.meta.url))

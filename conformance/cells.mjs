@@ -9,7 +9,7 @@
  */
 import { fileURLToPath } from 'node:url'
 
-const anyport = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const anyport = fileURLToPath(new URL('../dist/bin/anyport.js', import.meta.url))
 
 const wires = ['2025-11-25', '2026-07-28']
 const eras = ['legacy', 'modern']

@@ -11,6 +11,8 @@ const MADE = /\.(?:js|d\.ts)(?:\.map)?$/
 const stale = readdirSync('dist', { recursive: true, withFileTypes: true })
   .filter(entry => entry.isFile() && MADE.test(entry.name))
   .map(entry => join(entry.parentPath, entry.name))
+  // The bundled command is made anew by each build.
+  .filter(file => !file.startsWith(join('dist', 'bin')))
   .filter(file => !existsSync(file.replace(/^dist/, 'src').replace(MADE, '.ts')))
 for (const file of stale) {
   rmSync(file)

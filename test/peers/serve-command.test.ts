@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { runAnyport, stopAll } from '../fixtures/run-anyport.js'
 import { markedProcesses, until } from '../unit/node/marked-processes.js'
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/bin/anyport.js', import.meta.url))
 const SERVER = fileURLToPath(new URL('../fixtures/processes/legacy-server.mjs', import.meta.url))
 const COMMAND = ['--', process.execPath, SERVER]
 

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
 
-export const ANYPORT = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+export const ANYPORT = fileURLToPath(new URL('../../dist/bin/anyport.js', import.meta.url))
 
 const START_LIMIT = 20_000
 const STOP_LIMIT = 15_000
