@@ -76,7 +76,7 @@ export class LegacyConnection {
   #listeners = new Set<Listener>()
   #subscribed = new Map<string, { count: number; ready: Promise<boolean> }>()
   #level: string | undefined
-  #stop = new AbortController()
+  #stop = new Context(INTERNAL_CALLER)
   #nextId = 1
   /** Absent where no tool can insist on a task. */
   #taskTools: InsistingTools | undefined
@@ -184,14 +184,14 @@ export class LegacyConnection {
 
   /** Ends the listeners gracefully and closes the session. */
   async close(): Promise<void> {
-    this.#stop.abort()
+    this.#stop.cancel('shutdown')
     this.#end()
     await this.session[Symbol.asyncDispose]()
   }
 
   async #pump(): Promise<void> {
     try {
-      const events = this.session.events(this.#stop.signal)
+      const events = this.session.events(this.#stop)
       for (;;) {
         const step = await events.next()
         if (step.done) break

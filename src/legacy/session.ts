@@ -13,6 +13,6 @@ export interface Session extends AsyncDisposable {
   request(request: JSONRPCRequest, context: Context): SessionExchange
   /** The client's answers to questions, and its notifications. */
   deliver(message: JSONRPCResponse | JSONRPCNotification): void
-  /** What belongs to no call: list changes, resource updates, logs outside a call. Ends when the signal aborts. */
-  events(signal: AbortSignal): AsyncGenerator<JSONRPCNotification, void, void>
+  /** What belongs to no call: list changes, resource updates, logs outside a call. Ends when the context is cancelled. */
+  events(context: Context): AsyncGenerator<JSONRPCNotification, void, void>
 }

@@ -149,7 +149,7 @@ class HandlerSession implements ServedSession, ForwardHost {
     }
   }
 
-  async *events(signal: AbortSignal): AsyncGenerator<JSONRPCNotification, void, void> {
+  async *events(context: Context): AsyncGenerator<JSONRPCNotification, void, void> {
     this.#events ??= new Queue()
     const queue = this.#events
     this.#changes?.start()
@@ -158,8 +158,7 @@ class HandlerSession implements ServedSession, ForwardHost {
       this.#events = undefined
       queue.close()
     }
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
+    const off = context.onCancel(stop)
     try {
       for (;;) {
         const step = await queue.next()
@@ -167,7 +166,7 @@ class HandlerSession implements ServedSession, ForwardHost {
         yield step.value
       }
     } finally {
-      signal.removeEventListener('abort', stop)
+      off()
     }
   }
 

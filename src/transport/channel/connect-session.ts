@@ -59,10 +59,8 @@ export function connectSession(
       if (!('method' in message)) settle(message.id)
       calls.send(message)
     },
-    async *events(signal: AbortSignal) {
-      const stop = () => events.close()
-      signal.addEventListener('abort', stop, { once: true })
-      if (signal.aborted) stop()
+    async *events(context: Context) {
+      context.onCancel(() => events.close())
       for (;;) {
         const step = await events.next()
         if (step.done) return

@@ -61,7 +61,7 @@ class ChannelServer implements ServedChannel {
   #caller: Caller
   #options: ServeChannelOptions
   #session: ServedSession | undefined
-  #events = new AbortController()
+  #events: Context
   #calls = new Map<
     RequestId,
     { readonly context: Context; readonly method: string; readonly done: Promise<void> }
@@ -74,6 +74,7 @@ class ChannelServer implements ServedChannel {
     this.#handler = handler
     this.#caller = caller.session === undefined ? { ...caller, session: crypto.randomUUID() } : caller
     this.#options = options
+    this.#events = new Context(this.#caller)
     this.closed = new Promise(resolve => {
       this.#resolveClosed = resolve
     })
@@ -206,7 +207,7 @@ class ChannelServer implements ServedChannel {
   }
 
   async #pumpEvents(session: ServedSession): Promise<void> {
-    const events = session.events(this.#events.signal)
+    const events = session.events(this.#events)
     for (;;) {
       const step = await events.next()
       if (step.done) return
@@ -231,7 +232,7 @@ class ChannelServer implements ServedChannel {
   }
 
   #end(): void {
-    this.#events.abort()
+    this.#events.cancel('hangup')
     for (const call of [...this.#calls.values()]) call.context.cancel('hangup')
     const ended = this.#session?.[Symbol.asyncDispose]() ?? Promise.resolve()
     void ended.then(() => this.#resolveClosed())

@@ -1,6 +1,6 @@
 /** One client of HTTP+SSE: its stream, its session, its calls. */
 
-import type { Context } from '../../exchange/context.js'
+import { Context } from '../../exchange/context.js'
 import { TransportError, toErrorObject } from '../../exchange/errors.js'
 import type { Drainable, InFlight } from '../../exchange/in-flight.js'
 import { Outbox } from '../../exchange/outbox.js'
@@ -19,7 +19,7 @@ export class SseClient implements AsyncIterableIterator<string | Uint8Array>, Dr
   readonly #onClose: () => void
   readonly #outbox = new Outbox<Encoded>(MAX_WAITING)
   readonly #calls = new Set<Context>()
-  readonly #events = new AbortController()
+  readonly #events = new Context({ binding: 'sse' })
   #pieces: (string | Uint8Array)[] = []
   #draining = false
   #closed = false
@@ -66,7 +66,7 @@ export class SseClient implements AsyncIterableIterator<string | Uint8Array>, Dr
     if (this.#closed) return
     this.#closed = true
     this.#onClose()
-    this.#events.abort()
+    this.#events.cancel('hangup')
     for (const call of [...this.#calls]) call.cancel('hangup')
     this.#outbox.close()
     this.#inFlight.closed(this)
@@ -116,7 +116,7 @@ export class SseClient implements AsyncIterableIterator<string | Uint8Array>, Dr
   /** What belongs to no call. */
   async #tell(): Promise<void> {
     try {
-      for await (const event of this.session.events(this.#events.signal)) {
+      for await (const event of this.session.events(this.#events)) {
         const room = this.#send(event)
         if (room !== undefined) await room
       }

@@ -1,6 +1,6 @@
 /** The sessions of legacy clients. Specification: 2025-11-25 basic/transports, "Session Management". */
 
-import type { Context } from '../../exchange/context.js'
+import { Context } from '../../exchange/context.js'
 import type { Drainable, InFlight } from '../../exchange/in-flight.js'
 import { Roster } from '../../exchange/roster.js'
 import type { ServedSession } from '../../legacy/to-session.js'
@@ -89,7 +89,7 @@ export class HttpSession implements Drainable {
   readonly #calls = new Roster<Context>()
   #streams: SessionStreams | undefined
   #standalone: SessionStream | undefined
-  #events: AbortController | undefined
+  #events: Context | undefined
 
   constructor(
     id: string,
@@ -137,8 +137,8 @@ export class HttpSession implements Drainable {
   /** The stream of what belongs to no call. It starts with the first connection, and goes on between them. */
   listen(retryMs: number | undefined): Connection {
     if (this.#standalone === undefined || this.#standalone.ended) {
-      this.#events = new AbortController()
-      const events = this.served.events(this.#events.signal)
+      this.#events = new Context({ binding: 'streamable-http', session: this.id })
+      const events = this.served.events(this.#events)
       const source: StreamSource = {
         next: () => events.next() as ReturnType<StreamSource['next']>,
         release: () => void events.return().catch(() => {}),
@@ -156,7 +156,7 @@ export class HttpSession implements Drainable {
 
   /** Shutting down: the standalone stream ends, calls run to their end. */
   drain(): void {
-    this.#events?.abort()
+    this.#events?.cancel('shutdown')
     this.#standalone?.close()
   }
 
