@@ -41,7 +41,12 @@ export function canonicalJson(value: unknown): string {
 
 /** The capabilities as the other era may see them: without what only this era means. */
 export function translatedCapabilities(capabilities: JSONObject): JSONObject {
-  const { tasks: _tasks, ...rest } = capabilities
+  const { tasks: _tasks, ...rest } = capabilities as Record<string, unknown>
+  // Changes of roots are never announced across the eras, so nobody may be told to wait for them.
+  if (isObject(rest.roots) && 'listChanged' in rest.roots) {
+    const { listChanged: _listChanged, ...roots } = rest.roots
+    rest.roots = roots
+  }
   if (!isObject(rest.extensions)) return rest
   const extensions = Object.fromEntries(
     Object.entries(rest.extensions).filter(([name]) => !ERA_BOUND_EXTENSIONS.includes(name)),

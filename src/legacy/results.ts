@@ -16,7 +16,10 @@ export function toModernResult(
 ): Result | RawJson {
   if (result instanceof RawJson) {
     let raw = withResultKey(result, 'resultType', 'complete')
-    if (isCacheable(method)) raw = withResultKey(withResultKey(raw, 'ttlMs', 0), 'cacheScope', 'private')
+    if (isCacheable(method)) {
+      if (!result.has('ttlMs')) raw = withResultKey(raw, 'ttlMs', 0)
+      if (!result.has('cacheScope')) raw = withResultKey(raw, 'cacheScope', 'private')
+    }
     if (method === METHOD_LIST_TOOLS)
       raw = withResultKey(raw, 'tools', withoutExecution(readResult(result).tools))
     if (serverInfo === undefined) return raw

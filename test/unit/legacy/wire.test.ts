@@ -62,7 +62,8 @@ function tool(name: string, args: fc.Arbitrary<JSONObject>) {
 
 /** What clients of a revision can declare. */
 function capabilitiesOf(version: string): JSONObject {
-  const oldest = { sampling: {}, roots: {} }
+  if (version >= '2026') return { sampling: {}, roots: {}, elicitation: { form: {}, url: {} } }
+  const oldest = { sampling: {}, roots: { listChanged: true }, 'com.example/own': { a: 1 } }
   if (version < '2025-06-18') return oldest
   return { ...oldest, elicitation: version < '2025-11-25' ? {} : { form: {}, url: {} } }
 }
