@@ -5,6 +5,29 @@ import type { HttpRequest } from '../exchange/http.js'
 import { bodyCut, bodyTooLarge } from '../exchange/http-body-errors.js'
 import { DROP_BYTES, readText } from './body-reader.js'
 
+/** Headers of which `node:http` drops all values but the first, or keeps a list, as far as anybody here asks for them. */
+const FIRST_ONLY = new Set([
+  'host',
+  'authorization',
+  'content-type',
+  'content-length',
+  'set-cookie',
+  'user-agent',
+  'referer',
+  'from',
+  'proxy-authorization',
+  'age',
+  'etag',
+  'expires',
+  'if-modified-since',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'retry-after',
+  'server',
+])
+
 const noop = () => {}
 
 export class NodeHttpRequest implements HttpRequest {
@@ -36,8 +59,9 @@ export class NodeHttpRequest implements HttpRequest {
     return this.incoming.socket.remoteAddress
   }
 
-  /** A search costs less than the object with all headers that Node would make, and drops no duplicates. */
+  /** Of most headers Node joins the values when there are several, and of some it keeps the first: those are searched for. */
   header(name: string): string | undefined {
+    if (!FIRST_ONLY.has(name)) return this.incoming.headers[name] as string | undefined
     const raw = this.incoming.rawHeaders
     let value: string | undefined
     for (let index = 0; index < raw.length; index += 2) {

@@ -12,6 +12,7 @@ import { httpCaller } from '../../exchange/http-caller.js'
 import { ACCEPTED, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
 import type { ReadyExchange } from '../../exchange/relay.js'
+import type { SessionExchange } from '../../legacy/session.js'
 import { type ToSessionOptions, toSession } from '../../legacy/to-session.js'
 import { UPSTREAM_BUSY } from '../../protocol/errors.js'
 import { HEADER_LAST_EVENT_ID, HEADER_SESSION } from '../../protocol/headers.js'
@@ -28,7 +29,7 @@ import type { Accept } from './accept.js'
 import { Batch, MAX_BATCH } from './batch.js'
 import type { Patience } from './patience.js'
 import { jsonReply, streamReply } from './reply.js'
-import type { SessionStream, StreamSource } from './session-streams.js'
+import type { SessionStream, StreamOptions, StreamSource } from './session-streams.js'
 import type { HttpSession, Sessions } from './sessions.js'
 
 export interface LegacyServices {
@@ -59,9 +60,9 @@ export async function answerLegacy(
   const session = sessionOf(services, request, principal)
   if (!('served' in session)) return session
   session.touch()
-  if (Array.isArray(body)) return answerBatch(services, session, request, body, accept)
+  if (Array.isArray(body)) return await answerBatch(services, session, request, body, accept)
   const message = body as JSONRPCMessage
-  if (isRequest(message)) return answerCall(services, session, request, message, accept)
+  if (isRequest(message)) return await answerCall(services, session, request, message, accept)
   session.served.deliver(message)
   return ACCEPTED
 }
@@ -194,12 +195,31 @@ async function answerCall(
     session.requests--
     session.touch()
   }
+  return streamCall(
+    services,
+    session,
+    request,
+    exchange,
+    { requestId: message.id, first: pending, onEnd: finished },
+    headers,
+  )
+}
+
+/** Its own function, so that a call that is answered at once pays for no closures of a stream. */
+function streamCall(
+  services: LegacyServices,
+  session: HttpSession,
+  request: HttpRequest,
+  exchange: SessionExchange,
+  options: StreamOptions,
+  headers: Readonly<Record<string, string>> | undefined,
+): HttpReply {
   const source: StreamSource = {
     next: () => exchange.next(),
     ready: () => (exchange as ReadyExchange<JSONRPCMessage>).ready?.(),
     release: () => void exchange.return(undefined as never).catch(() => {}),
   }
-  const stream = session.streams.open(source, { requestId: message.id, first: pending, onEnd: finished })
+  const stream = session.streams.open(source, options)
   return attach(services, session, request, stream, headers)
 }
 

@@ -76,7 +76,7 @@ export async function answerModern(
       return errorReply(400, error, message.id)
     }
   }
-  return respond(services, message, context, accept)
+  return await respond(services, message, context, accept)
 }
 
 async function respond(

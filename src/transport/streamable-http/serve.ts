@@ -116,9 +116,9 @@ export function streamableHttp(handler: Handler, options: StreamableHttpOptions 
     const body = await readBody(request, limits)
     if (body instanceof BodyRefusal) return body.reply
     const principal = principalOf(request)
-    if (isModern(request, body)) return answerModern(modern, request, body, accept, principal)
-    if (sessionless) return answerSessionless(legacy, request, body, accept, principal)
-    return answerLegacy(legacy, request, body, accept, principal)
+    if (isModern(request, body)) return await answerModern(modern, request, body, accept, principal)
+    if (sessionless) return await answerSessionless(legacy, request, body, accept, principal)
+    return await answerLegacy(legacy, request, body, accept, principal)
   }
 
   /** GET and DELETE have a meaning for legacy clients with sessions only. */
@@ -144,7 +144,7 @@ export function streamableHttp(handler: Handler, options: StreamableHttpOptions 
     handler: async request => {
       switch (request.method) {
         case 'POST':
-          return post(request)
+          return await post(request)
         case 'GET':
           return get(request)
         case 'DELETE':
