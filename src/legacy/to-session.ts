@@ -1,10 +1,9 @@
 import type { Caller, Context } from '../exchange/context.js'
-import { orCancelled, within } from '../exchange/deadline.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Handler } from '../exchange/exchange.js'
 import { finish } from '../exchange/exchange.js'
 import { Queue } from '../exchange/queue.js'
-import { INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, RpcError } from '../protocol/errors.js'
+import { INVALID_PARAMS, INVALID_REQUEST, RpcError } from '../protocol/errors.js'
 import {
   errorResponse,
   type JSONObject,
@@ -19,25 +18,20 @@ import { type ClientCapabilities, type Implementation, isObject, META_SERVER_INF
 import {
   METHOD_CANCELLED,
   METHOD_DISCOVER,
-  METHOD_ELICIT,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
-  METHOD_SAMPLE,
 } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
-import { missingCapabilities, translatedCapabilities } from './capabilities.js'
+import { translatedCapabilities } from './capabilities.js'
 import { Changes } from './changes.js'
-import { fromLegacyForm, toLegacyForm } from './elicitation.js'
+import { ClientQuestions } from './client-questions.js'
 import { toLegacyError } from './error-codes.js'
 import { ForwardedCall, type ForwardHost } from './forwarded-call.js'
 import type { LossListener } from './losses.js'
 import { type Identity, identityOf, toModernRequest } from './requests.js'
 import type { ShownTools } from './results.js'
-import { toLegacySampling } from './sampling.js'
 import type { Session, SessionExchange } from './session.js'
-import { missingCapabilityError } from './suspended-call.js'
-import { SUSPENSION } from './suspension.js'
 
 export interface ToSessionOptions {
   /** How often one call may come back with questions. Default 10. */
@@ -75,11 +69,6 @@ interface OpenCall {
   context: Context | undefined
 }
 
-interface Question {
-  readonly key: string
-  readonly answer: (response: JSONRPCResponse) => void
-}
-
 class HandlerSession implements ServedSession, ForwardHost {
   protocolVersion: LegacyVersion | undefined
   readonly handler: Handler
@@ -88,8 +77,7 @@ class HandlerSession implements ServedSession, ForwardHost {
   #identity: Identity = identityOf(undefined, {}, undefined)
   // Made when they are needed: thousands of sessions are idle at a time.
   #calls: Map<RequestId, OpenCall> | undefined
-  #questions: Map<RequestId, Question> | undefined
-  #nextQuestion = 1
+  #questions: ClientQuestions | undefined
   #events: Queue<JSONRPCNotification> | undefined
   #changes: Changes | undefined
   #lists: JSONObject = {}
@@ -133,10 +121,7 @@ class HandlerSession implements ServedSession, ForwardHost {
 
   deliver(message: JSONRPCResponse | JSONRPCNotification): void {
     if (!('method' in message)) {
-      const question = message.id == null ? undefined : this.#questions?.get(message.id)
-      if (question === undefined || message.id == null) return
-      this.#questions?.delete(message.id)
-      question.answer(message)
+      this.#questions?.answer(message)
       return
     }
     if (message.method === METHOD_CANCELLED) {
@@ -253,88 +238,9 @@ class HandlerSession implements ServedSession, ForwardHost {
     })
   }
 
-  /** Puts the questions to the client, all at once, and waits for the answers. */
-  async *ask(
-    inputRequests: unknown,
-    context: Context,
-  ): AsyncGenerator<JSONRPCRequest, Record<string, unknown> | undefined, void> {
-    if (!isObject(inputRequests)) return undefined
-    const asked: RequestId[] = []
-    const waits: Promise<JSONRPCResponse>[] = []
-    const keys: string[] = []
-    try {
-      this.#checkMayBeAsked(inputRequests)
-      for (const [key, input] of Object.entries(inputRequests)) {
-        if (!isObject(input) || typeof input.method !== 'string') continue
-        const id = this.#questionId(key)
-        keys.push(key)
-        asked.push(id)
-        waits.push(new Promise(answer => this.#openQuestions().set(id, { key, answer })))
-        yield questionOf(id, input, this.version)
-      }
-      const responses = await withinLimits(
-        Promise.all(waits),
-        context,
-        this.#options.answerTimeout ?? 10 * 60_000,
-      )
-      const answers: Record<string, unknown> = {}
-      responses.forEach((response, index) => {
-        const key = keys[index] as string
-        const answer = this.#answerOf(response, key, inputRequests[key], context)
-        if (answer !== undefined) answers[key] = answer
-      })
-      return answers
-    } catch (error) {
-      context.get(SUSPENSION)?.abandon()
-      throw error
-    } finally {
-      for (const id of asked) this.#questions?.delete(id)
-    }
-  }
-
-  /** Nobody is asked what they did not declare they can answer (2025-11-25 basic/lifecycle, "Operation"). */
-  #checkMayBeAsked(inputRequests: JSONObject): void {
-    for (const input of Object.values(inputRequests)) {
-      if (!isObject(input) || typeof input.method !== 'string') continue
-      const params = isObject(input.params) ? input.params : undefined
-      const missing = missingCapabilities(input.method, params, this.#identity.capabilities)
-      if (missing !== undefined) throw missingCapabilityError(input.method, missing)
-    }
-  }
-
-  #answerOf(response: JSONRPCResponse, key: string, input: unknown, context: Context): unknown {
-    if ('result' in response) {
-      const answer = readResult(response.result)
-      if (!isObject(input) || input.method !== METHOD_ELICIT) return answer
-      return fromLegacyForm(answer, input.params, this.version)
-    }
-    const suspension = context.get(SUSPENSION)
-    if (suspension !== undefined) {
-      suspension.reject(key, response.error)
-      return undefined
-    }
-    // The modern era has no word for a refused question but for an elicitation's (ERAS rows 31, 32).
-    if (isObject(input) && input.method === METHOD_ELICIT)
-      return { action: response.error.code === -1 ? 'decline' : 'cancel' }
-    this.#options.onLoss?.('sampling-rejected', response.error.message)
-    throw new RpcError(
-      INTERNAL_ERROR,
-      `The client refused ${isObject(input) ? String(input.method) : key}: ${response.error.message}`,
-    )
-  }
-
-  /** The key itself where it is free, so that a name that the server chose survives the hop. */
-  #questionId(key: string): RequestId {
-    const open = this.#openQuestions()
-    if (!open.has(key)) return key
-    let id = `${key}-${this.#nextQuestion++}`
-    while (open.has(id)) id = `${key}-${this.#nextQuestion++}`
-    return id
-  }
-
-  #openQuestions(): Map<RequestId, Question> {
-    this.#questions ??= new Map()
-    return this.#questions
+  ask(inputRequests: unknown, context: Context): ReturnType<ClientQuestions['ask']> {
+    this.#questions ??= new ClientQuestions(this.#options)
+    return this.#questions.ask(inputRequests, context, this.version, this.#identity.capabilities)
   }
 
   #makeChanges(): Changes {
@@ -373,34 +279,4 @@ function announcedLists(capabilities: JSONObject): JSONObject {
     if (isObject(capability) && capability.listChanged === true) lists[`${name}ListChanged`] = true
   }
   return lists
-}
-
-function questionOf(id: RequestId, input: JSONObject, version: LegacyVersion): JSONRPCRequest {
-  const params = isObject(input.params) ? input.params : undefined
-  const method = input.method as string
-  if (params === undefined) return { jsonrpc: '2.0', id, method }
-  // Legacy clients insist on an id for the address that they are asked to visit (2025-11-25 client/elicitation).
-  if (method === METHOD_ELICIT && params.mode === 'url' && params.elicitationId === undefined) {
-    return { jsonrpc: '2.0', id, method, params: { ...params, elicitationId: crypto.randomUUID() } }
-  }
-  return {
-    jsonrpc: '2.0',
-    id,
-    method,
-    params: legacyParams(method, params, version),
-  }
-}
-
-function legacyParams(method: string, params: JSONObject, version: LegacyVersion): JSONObject {
-  if (method === METHOD_ELICIT) return toLegacyForm(params, version)
-  return method === METHOD_SAMPLE ? toLegacySampling(params, version) : params
-}
-
-/** The answers, unless the call is cancelled or the time is up first. */
-function withinLimits<T>(answers: Promise<T>, context: Context, milliseconds: number): Promise<T> {
-  const late = () =>
-    new TransportError('ERR_TIMEOUT', `The client did not answer a question within ${milliseconds} ms`, {
-      hop: 'client',
-    })
-  return within(orCancelled(answers, context), milliseconds, late)
 }
