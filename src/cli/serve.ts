@@ -28,6 +28,8 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const own = version()
   const target = targetOf(parsed, log)
   const unusable = new Unusable()
+  // Before anything is started: a signal that nobody hears would leave the server behind.
+  const signal = signalled()
   const onEvent = (event: ServeEvent) => {
     if (!unusable.hear(event)) logEvent(log, target.name, event)
   }
@@ -47,7 +49,7 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   if (unusable.error === undefined) await announce(server, { own, target, options, log })
   limitYoungGeneration()
 
-  const end = await Promise.race([server.closed.then(() => undefined), signalled(), unusable.found])
+  const end = await Promise.race([server.closed.then(() => undefined), signal, unusable.found])
   if (end instanceof Error) {
     await server.close({ drainTimeout: 0 })
     throw end

@@ -112,6 +112,15 @@ describe('anyport serve', () => {
     expect(markedProcesses(mark)).toEqual([])
   })
 
+  it('on a signal while it starts, leaves no process', async () => {
+    const { exited, mark, process: child } = json(...COMMAND)
+    // Ourselves and the server.
+    await until(() => markedProcesses(mark).length === 2, 'the start of the server')
+    child.kill('SIGTERM')
+    expect(await exited).toBe(0)
+    await until(() => markedProcesses(mark).length === 0, 'the end of the server')
+  })
+
   it('on a second signal stops at once, and leaves no process', async () => {
     const { event, process: child, exited, mark } = json('--drain-timeout', '1h', ...COMMAND)
     const url = (await event('listening')).url as string
