@@ -42,7 +42,7 @@ export function readShim(file: string, machine: Machine): Shim | undefined {
       if (/^_prog$|^NODE_EXE$|_JS$/i.test(name)) {
         if (!values.has(key) && expanded !== undefined) values.set(key, expanded)
       } else if (key === 'NODE_PATH') env.NODE_PATH ??= expanded ?? value
-      else if (expanded === undefined) return undefined
+      else if (expanded === undefined || key === 'PATH') return undefined
       else env[name] = expanded
       continue
     }
@@ -56,7 +56,8 @@ export function readShim(file: string, machine: Machine): Shim | undefined {
   if (/%/.test(env.NODE_PATH ?? '')) return undefined
 
   const [program, ...args] = runs.at(-1) ?? []
-  // Of two lines the first is for the node.exe beside the file; otherwise they must say the same.
+  // One line, or one for the node.exe beside the file and one for any other, which say the same.
+  if (runs.length > (/^\) else \($/im.test(text) ? 2 : 1)) return undefined
   if (program === undefined || runs.some(run => run.slice(1).join('\n') !== args.join('\n'))) return undefined
   const sibling = runs
     .map(([first = '']) => first)
