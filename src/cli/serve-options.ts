@@ -54,6 +54,7 @@ export const SERVE_OPTIONS = {
     metavar: 'FILE',
     group: server,
   }),
+  'inherit-env': flag('Pass on our whole environment, secrets included', { group: server }),
   protocol: value('Era of the server: auto, legacy or modern', oneOf('auto', 'legacy', 'modern'), {
     metavar: 'ERA',
     default: 'auto',

@@ -7,6 +7,7 @@ import { type ConnectOptions, connect } from '../node/connect.js'
 import { eraCache } from '../node/era-cache.js'
 import { createLog, type Log, useColors } from '../node/log.js'
 import { readEnvFile } from '../node/process/env-file.js'
+import type { LaunchPlan } from '../node/process/launch-plan.js'
 import { type ServeEvent, type Server, serve } from '../node/serve.js'
 import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
@@ -110,7 +111,15 @@ function targetOf({ options, positionals, rest, given }: Parsed, log: Log): Targ
     const env = Object.assign({}, ...options['env-file'].map(readFile), Object.fromEntries(options.env))
     const onStderr = (line: string) => log.info('server_stderr', line)
     return connect(
-      { command, args, env, onStderr, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) },
+      {
+        command,
+        args,
+        env,
+        inheritEnv: options['inherit-env'],
+        onStderr,
+        onLaunch: launch => logLaunch(log, launch),
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      },
       limits,
     )
   }
@@ -125,11 +134,17 @@ function targetOf({ options, positionals, rest, given }: Parsed, log: Log): Targ
   }
   if (more.length > 0 || rest !== undefined)
     throw new UsageError(`${address} is served alone, without a command`)
-  for (const name of ['cwd', 'env', 'env-file']) {
+  for (const name of ['cwd', 'env', 'env-file', 'inherit-env']) {
     if (given.has(name)) throw new UsageError(`--${name} is for a command; ${address} runs already`)
   }
   if (socket !== undefined) return connect({ socket }, limits)
   return connect({ tcp: usage(() => parseHostPort(tcp as string)) }, limits)
+}
+
+/** Without the arguments: they may hold secrets. */
+function logLaunch(log: Log, { file, why }: LaunchPlan): void {
+  if (why.length === 0) log.debug('server_launch', 'Starting the command as it is', { file })
+  for (const reason of why) log.info('server_launch', reason, { file })
 }
 
 function serveOptions({ options, given }: Parsed) {

@@ -6,6 +6,7 @@ import type { Target } from '../client/open.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import { lineChannel } from '../transport/stdio/framing.js'
 import { childEnvironment, type Environment } from './process/environment.js'
+import type { LaunchPlan } from './process/launch-plan.js'
 import { spawnStream } from './process/spawn.js'
 import { nameOfCommand } from './process/spawn-error.js'
 import { connectSocket, formatSocketAddress, type SocketAddress } from './socket.js'
@@ -14,10 +15,14 @@ export interface CommandTarget {
   readonly command: string
   readonly args?: readonly string[]
   readonly cwd?: string
-  /** Added to the documented set of inherited variables (see `childEnvironment`). */
+  /** Added to what is inherited: our PATH, locale, proxies and the like, but no secrets (docs/environment.md). */
   readonly env?: Environment
+  /** Inherits our whole environment, secrets included. Default false. */
+  readonly inheritEnv?: boolean
   /** Receives each line that the program writes to stderr. */
   readonly onStderr?: (line: string) => void
+  /** Receives what is about to be started, each time. */
+  readonly onLaunch?: (launch: LaunchPlan) => void
 }
 
 /** A server that already listens with the stdio framing. */
@@ -43,8 +48,8 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
       )
     }
     const name = options.name ?? nameOfCommand(target.command, target.args ?? [])
-    const { env, ...program } = target
-    const environment = childEnvironment(env === undefined ? {} : { env })
+    const { env = {}, inheritEnv = false, ...program } = target
+    const environment = childEnvironment({ env, inheritNames: inheritEnv ? ['*'] : [] })
     return {
       name,
       // The same words mean another program elsewhere.

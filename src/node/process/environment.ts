@@ -8,7 +8,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface ChildEnvironmentOptions {
   /** Where inherited values come from; our own environment by default. */
   readonly inherit?: Environment
-  /** Further names to inherit. A name that ends in `*` stands for all that begin so. */
+  /** Further names to inherit. A name that ends in `*` stands for all that begin so, `*` for all but our own settings. */
   readonly inheritNames?: readonly string[]
   /** Values read from `.env` files, in order; later ones win. */
   readonly files?: readonly Environment[]
@@ -18,7 +18,7 @@ export interface ChildEnvironmentOptions {
   readonly platform?: string
 }
 
-/** Inherited everywhere. A name that ends in `*` stands for all that begin so. */
+/** Inherited everywhere (docs/environment.md). A name that ends in `*` stands for all that begin so, secrets excepted. */
 const INHERITED: readonly string[] = [
   // Who and where
   'HOME',
@@ -50,21 +50,31 @@ const INHERITED: readonly string[] = [
   'NODE_USE_ENV_PROXY',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
+  'UV_NATIVE_TLS',
+  'PIP_CERT',
+  'GIT_SSL_CAINFO',
   'REQUESTS_CA_BUNDLE',
   'CURL_CA_BUNDLE',
   // What launchers need to find and cache programs. No registry credentials are among them.
   'NVM_DIR',
   'NVM_BIN',
+  'NVM_HOME',
+  'NVM_SYMLINK',
   'FNM_DIR',
   'FNM_MULTISHELL_PATH',
   'VOLTA_HOME',
   'MISE_*',
   'ASDF_DIR',
   'ASDF_DATA_DIR',
+  'NODENV_ROOT',
+  'N_PREFIX',
+  'HOMEBREW_PREFIX',
   'PNPM_HOME',
   'BUN_INSTALL',
   'DENO_DIR',
+  'DENO_INSTALL',
   'COREPACK_HOME',
+  'npm_config_cafile',
   'npm_config_cache',
   'npm_config_prefix',
   'npm_config_userconfig',
@@ -127,7 +137,12 @@ const INHERITED_WINDOWS: readonly string[] = [
  * Set unless given otherwise: Python buffers its output when it is a pipe, and encodes it by the locale,
  * and either breaks a protocol of UTF-8 lines.
  */
-const DEFAULTS: Environment = { PYTHONUNBUFFERED: '1', PYTHONUTF8: '1' }
+const DEFAULTS: Environment = { PYTHONUNBUFFERED: '1', PYTHONUTF8: '1', PYTHONIOENCODING: 'utf-8' }
+
+/** Such names are inherited only where somebody names them in full: `MISE_GITHUB_TOKEN` is no part of `MISE_*`. */
+const SECRET = /TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH/i
+/** Our own settings, the key that seals the state of waiting calls among them. */
+const OWN = /^ANYPORT_/i
 
 export function childEnvironment(options: ChildEnvironmentOptions = {}): Record<string, string> {
   const {
@@ -140,10 +155,11 @@ export function childEnvironment(options: ChildEnvironmentOptions = {}): Record<
   const windows = platform === 'win32'
   const environment = new EnvironmentTable(windows)
   environment.add(DEFAULTS)
-  const isInherited = nameMatcher(
-    [...INHERITED, ...(windows ? INHERITED_WINDOWS : []), ...inheritNames],
-    windows,
-  )
+  const isListed = nameMatcher([...INHERITED, ...(windows ? INHERITED_WINDOWS : [])], windows)
+  const isAsked = nameMatcher(inheritNames, windows)
+  const everything = inheritNames.includes('*')
+  const isInherited = (name: string) =>
+    (isListed(name) && !SECRET.test(name)) || (isAsked(name) && !(everything && OWN.test(name)))
   for (const [name, value] of Object.entries(inherit)) {
     // An exported shell function is code, not a value.
     if (isInherited(name) && value !== undefined && !value.startsWith('()')) environment.set(name, value)

@@ -31,7 +31,9 @@ export function spawnError({ name, command, cwd, env, cause }: SpawnFailure): Tr
     if (found === undefined) {
       return /[\\/]/.test(command)
         ? failure(`there is no file ${command}`)
-        : failure(`the command "${command}" was not found in PATH; install it, or give its full path`)
+        : failure(
+            `the command "${command}" was not found, neither in PATH nor where installers put programs; install it, or give its full path`,
+          )
     }
     if (isFolder(found)) return failure(`${found} is a folder`)
     if (!isExecutable(found))
@@ -78,7 +80,7 @@ function findCommand(
     const path = isAbsolute(command) ? command : resolve(cwd ?? '.', command)
     return exists(path) ? path : undefined
   }
-  const matches = (env.PATH ?? '')
+  const matches = (env.PATH ?? env.Path ?? '')
     .split(delimiter)
     .filter(folder => folder !== '')
     .map(folder => join(folder, command))

@@ -1,11 +1,14 @@
 /** A child process as a stream of bytes: its stdin and stdout. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { TransportError } from '../../exchange/errors.js'
 import type { ByteStream } from '../../transport/channel/channel.js'
 import { whenDrained, writeChunks } from '../byte-stream.js'
 import { childEnvironment } from './environment.js'
+import { realFiles } from './file-view.js'
+import { type LaunchPlan, planLaunch } from './launch-plan.js'
 import { addGroup, removeGroup, signalGroup, whenGroupGone } from './process-groups.js'
 import { nameOfCommand, spawnError } from './spawn-error.js'
 import { type StderrTail, stderrTail } from './stderr-tail.js'
@@ -20,6 +23,8 @@ export interface SpawnOptions {
   readonly name?: string
   /** Receives each line of the child's stderr, without its line feed. */
   readonly onStderr?: (line: string) => void
+  /** Receives what is about to be started, and why, where that is not the command as given. */
+  readonly onLaunch?: (launch: LaunchPlan) => void
   /** How long a child may take to end by itself once its stdin has ended, in milliseconds; 500 by default. */
   readonly closeGrace?: number
   /** How long it may take after SIGTERM before it is killed, in milliseconds; 2 seconds by default. */
@@ -54,9 +59,20 @@ export async function spawnStream(options: SpawnOptions): Promise<ChildStream> {
   const name = options.name ?? nameOfCommand(command, args)
   let child: ChildProcess
   try {
-    child = spawn(command, args, {
-      ...(cwd === undefined ? {} : { cwd }),
+    const plan = planLaunch({
+      platform: process.platform,
+      command,
+      args,
       env,
+      cwd: resolve(cwd ?? '.'),
+      files: realFiles,
+      ownNode: { executable: process.execPath, version: process.version },
+    })
+    options.onLaunch?.(plan)
+    child = spawn(plan.file, plan.args, {
+      env,
+      ...plan.options,
+      ...(cwd === undefined ? {} : { cwd }),
       stdio: ['pipe', 'pipe', 'pipe'],
       // A group (and session) of its own: all of it can be ended at once, and a terminal's ^C is left to us.
       detached: process.platform !== 'win32',
