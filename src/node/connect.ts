@@ -18,6 +18,11 @@ export interface CommandTarget {
   readonly env?: Environment
   /** Receives each line that the program writes to stderr. */
   readonly onStderr?: (line: string) => void
+  /**
+   * Ends it even where our own process is killed: by a small shell that runs beside us, one for all programs. Default true.
+   * Not needed, and without effect, on Windows.
+   */
+  readonly supervise?: boolean
 }
 
 /** A server that already listens with the stdio framing. */
