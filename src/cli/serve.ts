@@ -5,6 +5,7 @@ import { TransportError } from '../exchange/errors.js'
 import type { LossKind } from '../legacy/losses.js'
 import { type ConnectOptions, connect } from '../node/connect.js'
 import { eraCache } from '../node/era-cache.js'
+import { collectWhenIdle } from '../node/idle-collection.js'
 import { createLog, type Log, useColors } from '../node/log.js'
 import { readEnvFile } from '../node/process/env-file.js'
 import type { LaunchPlan } from '../node/process/launch-plan.js'
@@ -13,6 +14,7 @@ import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
+import { noiseLog } from './log-noise.js'
 import { parseHostPort, parseStateKey, SERVE_OPTIONS } from './serve-options.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
@@ -31,8 +33,10 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const unusable = new Unusable()
   // Before anything is started: a signal that nobody hears would leave the server behind.
   const signal = signalled()
+  const noise = noiseLog(log)
   const onEvent = (event: ServeEvent) => {
-    if (!unusable.hear(event)) logEvent(log, target.name, event)
+    if (event.type === 'noise') noise(event)
+    else if (!unusable.hear(event)) logEvent(log, target.name, event)
   }
 
   let server: Server
@@ -49,6 +53,7 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   await new Promise(resolve => setImmediate(resolve))
   if (unusable.error === undefined) await announce(server, { own, target, options, log })
   limitYoungGeneration()
+  collectWhenIdle()
 
   const end = await Promise.race([server.closed.then(() => undefined), signal, unusable.found])
   if (end instanceof Error) {
@@ -222,7 +227,7 @@ async function announce(server: Server, { own, target, options, log }: Situation
   }
 }
 
-function logEvent(log: Log, name: string, event: ServeEvent): void {
+function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'noise' }>): void {
   switch (event.type) {
     case 'starting':
       log.debug('server_starting', 'Starting the server', { server: name })
@@ -232,9 +237,6 @@ function logEvent(log: Log, name: string, event: ServeEvent): void {
       break
     case 'failed':
       log.error('server_failed', describeError(event.error), factsOf(event.error))
-      break
-    case 'noise':
-      log.warn('server_noise', 'The server wrote to its stdout what is no message', { ...event.noise })
       break
     case 'loss': {
       // Once for people; each for who looks closer.

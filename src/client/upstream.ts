@@ -19,7 +19,8 @@ export type UpstreamEvent =
   | { readonly type: 'starting' }
   | { readonly type: 'ready'; readonly era: Era; readonly milliseconds: number }
   | { readonly type: 'failed'; readonly error: Error }
-  | { readonly type: 'noise'; readonly noise: Noise }
+  /** A line that is no message was skipped: the how manieth of its kind (too large, or anything else). */
+  | { readonly type: 'noise'; readonly noise: Noise; readonly count: number }
 
 /** Remembers what eras servers belong to, by their identity, so that a silent one costs its probe timeout once. */
 export interface EraMemory {
@@ -105,6 +106,7 @@ class ServerUpstream implements Upstream {
   /** Channels whose handshake is not over, so that closing does not wait for a server that never answers. */
   #handshaking = new Set<Channel>()
   #failures = 0
+  #noise = { 'too-large': 0, other: 0 }
   #failed: { readonly error: unknown; readonly until: number } | undefined
   #closed = false
 
@@ -299,7 +301,10 @@ class ServerUpstream implements Upstream {
       startTimeout,
       ...(timeout === undefined ? {} : { timeout }),
       ...(maxTimeout === undefined ? {} : { maxTimeout }),
-      noise: noise => onEvent?.({ type: 'noise', noise }),
+      noise: noise => {
+        const kind = noise.kind === 'too-large' ? 'too-large' : 'other'
+        onEvent?.({ type: 'noise', noise, count: ++this.#noise[kind] })
+      },
       onLoss,
     }
   }

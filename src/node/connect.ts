@@ -23,6 +23,11 @@ export interface CommandTarget {
   readonly onStderr?: (line: string) => void
   /** Receives what is about to be started, each time. */
   readonly onLaunch?: (launch: LaunchPlan) => void
+  /**
+   * Ends it even where our own process is killed: by a small shell that runs beside us, one for all programs. Default true.
+   * Not needed, and without effect, on Windows.
+   */
+  readonly supervise?: boolean
 }
 
 /** A server that already listens with the stdio framing. */

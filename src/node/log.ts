@@ -33,8 +33,12 @@ export interface LogOptions {
   readonly colors?: boolean
 }
 
-/** Records beyond this many unread bytes are counted and dropped: a stuck reader of stderr must not stop us. */
+/**
+ * Records beyond this many unread bytes are counted and dropped: a stuck reader of stderr must not stop us. What a talkative
+ * server says leaves room for what is more important.
+ */
 const MAX_BUFFERED = 1024 * 1024
+const MAX_BUFFERED_IMPORTANT = 2 * MAX_BUFFERED
 const FLUSH_LIMIT = 1_000
 
 export function createLog(options: LogOptions = {}): Log {
@@ -51,7 +55,8 @@ export function createLog(options: LogOptions = {}): Log {
     (own: LogLevel): Write =>
     (event, message, fields) => {
       if (!enabled(own)) return
-      if (output.writableLength > MAX_BUFFERED) {
+      const important = own === 'warn' || own === 'error'
+      if (output.writableLength > (important ? MAX_BUFFERED_IMPORTANT : MAX_BUFFERED)) {
         dropped++
         return
       }

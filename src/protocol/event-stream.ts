@@ -68,7 +68,7 @@ export function encodeEvent(data: Encoded, fields?: EventFields): Encoded {
 export class EventStreamDecoder {
   readonly #options: EventStreamOptions
   /** The beginning of a line whose end has not come yet. */
-  readonly #pending = new Blocks()
+  readonly #pending: Blocks
   /** The last byte was a carriage return, so that a line feed belongs to it. */
   #afterReturn = false
   #first = true
@@ -88,6 +88,7 @@ export class EventStreamDecoder {
 
   constructor(options: EventStreamOptions) {
     this.#options = options
+    this.#pending = new Blocks(options.maxEvent)
   }
 
   /** What a reconnect would send as `Last-Event-ID`. */

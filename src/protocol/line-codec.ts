@@ -57,12 +57,13 @@ export class LineDecoder {
   readonly #isUtf8: (bytes: Uint8Array) => boolean
   readonly #small: number
   /** The beginning of a line whose newline has not come yet. */
-  readonly #pending = new Blocks()
+  readonly #pending: Blocks
   /** Set while a line over the limit is skipped. */
   #skipping: SkippedLine | undefined
 
   constructor(options: LineDecoderOptions) {
     this.#options = options
+    this.#pending = new Blocks(options.maxMessage)
     this.#limits = { maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH }
     this.#isUtf8 = options.isUtf8 ?? decodes
     this.#small = Math.min(LARGE, options.maxMessage)

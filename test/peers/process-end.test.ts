@@ -7,6 +7,7 @@ import { markedProcesses, until } from '../unit/node/marked-processes.js'
 it.each([
   ['exit', 0],
   ['throw', 1],
+  ['kill', null],
 ])('our own process ends by %s: no child is left', async (way, expected) => {
   const mark = crypto.randomUUID()
   const host = spawn(

@@ -1,17 +1,23 @@
 /**
- * The process groups that we started and that may still live. None of them outlives us: whatever ends our
- * process, short of a kill, ends them too.
+ * The process groups that we started and that may still live. None of them outlives us: our end ends them too,
+ * and where we are killed a supervisor does.
  */
 
 import { spawnSync } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
+import { releaseGroup, superviseGroup } from './supervisor.js'
 
 const living = new Set<number>()
+const supervised = new Set<number>()
 let hooked = false
 
 /** Registers a group by its leader's process id. On Windows, where there are no groups, the id stands for the tree. */
-export function addGroup(leader: number): void {
+export function addGroup(leader: number, { supervise }: { readonly supervise: boolean }): void {
   living.add(leader)
+  if (supervise) {
+    supervised.add(leader)
+    superviseGroup(leader, supervised)
+  }
   if (hooked) return
   hooked = true
   // 'exit' is also emitted after process.exit() and an uncaught error, and allows synchronous work only.
@@ -23,6 +29,7 @@ export function addGroup(leader: number): void {
 /** To be called once the group is gone: its id may be given to a stranger afterwards. */
 export function removeGroup(leader: number): void {
   living.delete(leader)
+  if (supervised.delete(leader)) releaseGroup(leader)
 }
 
 export function signalGroup(leader: number, signal: 'SIGTERM' | 'SIGKILL'): void {

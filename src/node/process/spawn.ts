@@ -29,6 +29,11 @@ export interface SpawnOptions {
   readonly closeGrace?: number
   /** How long it may take after SIGTERM before it is killed, in milliseconds; 2 seconds by default. */
   readonly killGrace?: number
+  /**
+   * Ends it and its group even where our own process is killed: by a small shell that runs beside us, one for all children.
+   * Default true. Without effect on Windows, where the system ends children (not theirs) with us.
+   */
+  readonly supervise?: boolean
 }
 
 export interface Exit {
@@ -117,7 +122,7 @@ class Child implements ChildStream {
     this.#output = child.stdout as Readable
     this.#errors = child.stderr as Readable
     this.#tail = stderrTail(options.onStderr)
-    addGroup(this.pid)
+    addGroup(this.pid, { supervise: options.supervise ?? true })
 
     // A write to a child that is gone is told by its exit, not by an error of the pipe.
     for (const stream of [this.#input, this.#output, this.#errors, child]) stream.on('error', () => {})

@@ -276,6 +276,18 @@ describe('LineDecoder', () => {
     expect(decode(JSON.stringify(ping), { maxMessage: length - 1 }).noise).toHaveLength(1)
   })
 
+  test.each([3_000, 65_536, 5_000_001])('carries 20 MiB in chunks of %i bytes', size => {
+    const text = 'aé漢😀'.repeat(2 << 20)
+    const bytes = encoder.encode(`${JSON.stringify({ jsonrpc: '2.0', id: 1, result: { text } })}\n`)
+    const { decoder, messages } = collector({ maxMessage: bytes.length - 1, isUtf8 })
+    for (let round = 1; round <= 2; round++) {
+      for (let start = 0; start < bytes.length; start += size) decoder.push(bytes.slice(start, start + size))
+      const { result } = messages[round - 1] as JSONRPCResultResponse
+      expect(result).toBeInstanceOf(RawJson)
+      expect((result as unknown as RawJson).get('text')).toBe(text)
+    }
+  })
+
   test('skips 64 MiB over the limit in constant memory', () => {
     const { decoder, messages: got, noise } = collector({ maxMessage: 1 << 20 })
     const chunk = new Uint8Array(65_536).fill(0x78)
