@@ -19,7 +19,7 @@ export interface ChildEnvironmentOptions {
 }
 
 /** Inherited everywhere (docs/environment.md). A name that ends in `*` stands for all that begin so, secrets excepted. */
-const INHERITED: readonly string[] = [
+export const INHERITED: readonly string[] = [
   // Who and where
   'HOME',
   'PATH',
@@ -103,7 +103,7 @@ const INHERITED: readonly string[] = [
 ]
 
 /** Inherited on Windows as well; names compare without case there. */
-const INHERITED_WINDOWS: readonly string[] = [
+export const INHERITED_WINDOWS: readonly string[] = [
   'APPDATA',
   'LOCALAPPDATA',
   'ALLUSERSPROFILE',

@@ -72,8 +72,9 @@ function planPosix(request: LaunchRequest): LaunchPlan {
   const machine = { ...request, env: plan.options?.env ?? request.env }
   const nodeInPath = findInPath('node', machine)
   const sibling = join(dirname(file), 'node')
-  // Whoever names the npx of one Node means that Node.
-  if (files.isExecutable(sibling) && (nodeInPath === undefined || WITH_NODE.test(basename(file)))) {
+  // Whoever names the npx of one Node means that Node, and what was installed with a Node may need it.
+  const belongs = plan !== asItIs || WITH_NODE.test(basename(file))
+  if (files.isExecutable(sibling) && (nodeInPath === undefined || belongs)) {
     if (nodeInPath === sibling) return plan
     const otherwise = nodeInPath === undefined ? 'would find no node there' : `would be run by ${nodeInPath}`
     return withNodeFirst(

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseEnvFile, readEnvFile } from '../../../src/node/process/env-file.js'
-import { childEnvironment } from '../../../src/node/process/environment.js'
+import { childEnvironment, INHERITED, INHERITED_WINDOWS } from '../../../src/node/process/environment.js'
 
 describe('the environment of a child', () => {
   const inherit = {
@@ -24,6 +25,7 @@ describe('the environment of a child', () => {
     expect(childEnvironment({ inherit, platform: 'linux' })).toEqual({
       PYTHONUNBUFFERED: '1',
       PYTHONUTF8: '1',
+      PYTHONIOENCODING: 'utf-8',
       HOME: '/home/a',
       PATH: '/bin',
       LC_ALL: 'C',
@@ -65,9 +67,102 @@ describe('the environment of a child', () => {
     expect(environment).toEqual({
       PYTHONUNBUFFERED: '1',
       PYTHONUTF8: '1',
+      PYTHONIOENCODING: 'utf-8',
       PATH: 'D:\\bin',
       ProgramData: 'C:\\ProgramData',
     })
+  })
+
+  const SECRETS = {
+    AWS_SECRET_ACCESS_KEY: 's',
+    AWS_SESSION_TOKEN: 's',
+    ANTHROPIC_API_KEY: 's',
+    OPENAI_API_KEY: 's',
+    GITHUB_TOKEN: 's',
+    GH_TOKEN: 's',
+    NPM_TOKEN: 's',
+    NODE_AUTH_TOKEN: 's',
+    DATABASE_URL: 's',
+    PGPASSWORD: 's',
+    SSH_AUTH_SOCK: 's',
+    GOOGLE_APPLICATION_CREDENTIALS: 's',
+    SLACK_BOT_TOKEN: 's',
+    STRIPE_SECRET: 's',
+    ANYPORT_STATE_KEY: 's',
+    // Of families that are inherited otherwise.
+    MISE_GITHUB_TOKEN: 's',
+    MISE_AGE_KEY: 's',
+    XDG_SECRET: 's',
+    LC_PASSWORD: 's',
+  }
+
+  it.each(['linux', 'darwin', 'win32'])('no secrets of ours: %s', platform => {
+    expect(Object.keys(childEnvironment({ inherit: SECRETS, platform })).sort()).toEqual([
+      'PYTHONIOENCODING',
+      'PYTHONUNBUFFERED',
+      'PYTHONUTF8',
+    ])
+  })
+
+  it('secrets that are asked for by name or by family', () => {
+    const inheritNames = ['AWS_SECRET_ACCESS_KEY', 'MISE_*']
+    expect(childEnvironment({ inherit: SECRETS, inheritNames, platform: 'linux' })).toMatchObject({
+      AWS_SECRET_ACCESS_KEY: 's',
+      MISE_GITHUB_TOKEN: 's',
+    })
+  })
+
+  it('everything where that is asked for, but our own settings', () => {
+    const { ANYPORT_STATE_KEY, ...others } = SECRETS
+    const environment = childEnvironment({
+      inherit: { ...SECRETS, PYTHONUTF8: '0' },
+      inheritNames: ['*'],
+      platform: 'linux',
+    })
+    expect(environment).toEqual({
+      PYTHONUNBUFFERED: '1',
+      PYTHONIOENCODING: 'utf-8',
+      PYTHONUTF8: '0',
+      ...others,
+    })
+    expect(
+      childEnvironment({ inherit: SECRETS, inheritNames: ['*'], env: { ANYPORT_STATE_KEY } }),
+    ).toHaveProperty('ANYPORT_STATE_KEY')
+  })
+
+  it('is what the documentation lists', () => {
+    const page = readFileSync(new URL('../../../docs/environment.md', import.meta.url), 'utf8')
+    const [posix = '', windows = ''] = page.split('## On Windows as well')
+    const listed = (text: string) =>
+      [...(text.match(/```text\n([^`]*)```/)?.[1] ?? '').matchAll(/\S+/g)].map(([name]) => name)
+    const inherited = (names: readonly string[], platform: string) => {
+      const inherit = Object.fromEntries(names.map(name => [name.replace('*', 'x'), '1']))
+      return Object.keys(childEnvironment({ inherit, platform })).filter(name => !name.startsWith('PYTHON'))
+        .length
+    }
+    expect(listed(posix).length).toBe(INHERITED.length)
+    expect(inherited(listed(posix), 'linux')).toBe(INHERITED.length)
+    expect(listed(windows).length).toBe(INHERITED_WINDOWS.length)
+    expect(inherited(listed(windows), 'win32')).toBe(INHERITED_WINDOWS.length)
+    for (const name of [
+      'PATHEXT',
+      'COMSPEC',
+      'PROGRAMDATA',
+      'APPDATA',
+      'LOCALAPPDATA',
+      'PROGRAMFILES',
+      'WINDIR',
+    ])
+      expect(listed(windows)).toContain(name)
+    for (const name of [
+      'HTTP_PROXY',
+      'https_proxy',
+      'NO_PROXY',
+      'NODE_EXTRA_CA_CERTS',
+      'SSL_CERT_FILE',
+      'PATH',
+    ])
+      expect(listed(posix)).toContain(name)
   })
 })
 

@@ -146,7 +146,7 @@ describe('a program that cannot be started', () => {
     })
     expect(error.code).toBe('ERR_SPAWN')
     expect(error.message).toBe(
-      'Cannot start no-such-program --api-key ***: the command "no-such-program" was not found in PATH; install it, or give its full path',
+      'Cannot start no-such-program --api-key ***: the command "no-such-program" was not found, neither in PATH nor where installers put programs; install it, or give its full path',
     )
     expect(error.facts.hop).toBe('no-such-program --api-key ***')
   })
