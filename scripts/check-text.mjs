@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 
 const HERE = process.cwd()
 const MACHINE_PATH =
-  /(?<![\w.~@$})-])\/(?:(?:home|Users)\/(?!you\b|user\b|me\b|NAME\b)[\w.-]+|root|work)\/[\w.-]+/
+  /(?<![\w.~@$})-])\/(?:(?:home|Users)\/(?!you\b|user\b|me\b|NAME\b|linuxbrew\b)[\w.-]+|root|work)\/[\w.-]+/
 const WINDOWS_HOME = /[A-Z]:\\{1,2}Users\\{1,2}(?!you\b|user\b|me\b|NAME\b)\w+/
 const RESOLVED = /"resolved":\s*"(?:https?|file):/
 

@@ -196,7 +196,7 @@ describe('wrong use', () => {
     const { exited, stderr } = runAnyport('serve', '--port', '0', '--', 'no-such-program')
     expect(await exited).toBe(1)
     expect(stderr()).toBe(
-      'anyport: Cannot start no-such-program: the command "no-such-program" was not found in PATH; install it, or give its full path\n',
+      'anyport: Cannot start no-such-program: the command "no-such-program" was not found, neither in PATH nor where installers put programs; install it, or give its full path\n',
     )
   })
 

@@ -63,6 +63,7 @@ export async function spawnStream(options: SpawnOptions): Promise<ChildStream> {
   const { command, args = [], cwd, env = childEnvironment() } = options
   const name = options.name ?? nameOfCommand(command, args)
   let child: ChildProcess
+  let file = command
   try {
     const plan = planLaunch({
       platform: process.platform,
@@ -73,6 +74,7 @@ export async function spawnStream(options: SpawnOptions): Promise<ChildStream> {
       files: realFiles,
       ownNode: { executable: process.execPath, version: process.version },
     })
+    file = plan.file
     options.onLaunch?.(plan)
     child = spawn(plan.file, plan.args, {
       env,
@@ -85,7 +87,7 @@ export async function spawnStream(options: SpawnOptions): Promise<ChildStream> {
     })
     await started(child)
   } catch (error) {
-    throw spawnError({ name, command, env, ...(cwd === undefined ? {} : { cwd }), cause: error })
+    throw spawnError({ name, command: file, env, ...(cwd === undefined ? {} : { cwd }), cause: error })
   }
   return new Child(child, name, options)
 }
