@@ -8,11 +8,25 @@ export function httpCaller(
   principal: string | undefined,
   session?: string,
 ): Caller {
-  return {
-    binding,
-    principal,
-    session,
-    address: request.address,
-    header: (name: string) => request.header(name),
-  } as Caller
+  return new HttpCaller(binding, request, principal, session) as Caller
+}
+
+/** A class, since one is made per call, and a closure for the headers would be two objects more. */
+class HttpCaller {
+  readonly address: string | undefined
+  readonly #request: HttpRequest
+
+  constructor(
+    readonly binding: 'streamable-http' | 'sse',
+    request: HttpRequest,
+    readonly principal: string | undefined,
+    readonly session: string | undefined,
+  ) {
+    this.address = request.address
+    this.#request = request
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.header(name)
+  }
 }

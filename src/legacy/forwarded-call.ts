@@ -57,14 +57,22 @@ export class ForwardedCall extends Relay<JSONRPCNotification | JSONRPCRequest> {
   }
 
   next(): Promise<Step> {
-    if (this.#rounds !== undefined) return this.#rounds.next().then(this.#onRoundStep, this.#onError)
+    if (this.#rounds !== undefined)
+      return this.#rounds.next().then(
+        step => this.#onRoundStep(step),
+        error => this.#onError(error),
+      )
     if (this.#over) return Promise.reject(new Error('The call is over'))
     try {
       this.#exchange ??= this.#host.handler(this.#host.describe(this.#request), this.#context)
     } catch (error) {
       return Promise.resolve(this.#onError(error))
     }
-    return this.#exchange.next().then(this.#onStep, this.#onError)
+    // Made anew for each step, since most calls have only one.
+    return this.#exchange.next().then(
+      step => this.#onStep(step),
+      error => this.#onError(error),
+    )
   }
 
   override ready(): JSONRPCNotification | JSONRPCRequest | undefined {
@@ -86,7 +94,7 @@ export class ForwardedCall extends Relay<JSONRPCNotification | JSONRPCRequest> {
     this.#onOver()
   }
 
-  readonly #onStep = (step: IteratorResult<JSONRPCNotification, JSONRPCResponse>): Step | Promise<Step> => {
+  #onStep(step: IteratorResult<JSONRPCNotification, JSONRPCResponse>): Step | Promise<Step> {
     if (!step.done) return step
     this.#exchange = undefined
     const response = step.value
@@ -101,14 +109,14 @@ export class ForwardedCall extends Relay<JSONRPCNotification | JSONRPCRequest> {
     return this.#legacyStep(step, response)
   }
 
-  readonly #onRoundStep = (step: Step): Step => {
+  #onRoundStep(step: Step): Step {
     if (!step.done) return step
     this.#finish()
     return step
   }
 
   /** What failed becomes an answer, but for a cancelled call, which gets none. */
-  readonly #onError = (error: unknown): Step => {
+  #onError(error: unknown): Step {
     this.release()
     if (error instanceof TransportError && error.code === 'ERR_CANCELLED') throw error
     if (!(error instanceof RpcError) && !(error instanceof TransportError)) throw error

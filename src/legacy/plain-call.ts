@@ -41,14 +41,24 @@ export class PlainCall extends Relay<JSONRPCNotification> {
   }
 
   next(): Promise<Step> {
-    if (this.#exchange !== undefined) return this.#exchange.next().then(this.#onStep, this.#onError)
+    if (this.#exchange !== undefined)
+      return this.#exchange.next().then(
+        step => this.#onStep(step),
+        error => this.#onError(error),
+      )
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error)
     if (this.#over) return Promise.reject(new Error('The call is over'))
     try {
       const lease = this.#options.acquire()
-      if (lease instanceof Promise) return lease.then(this.#onLease).catch(this.#onError)
+      if (lease instanceof Promise)
+        return lease.then(held => this.#onLease(held)).catch(error => this.#onError(error))
       const ready = this.#begin(lease)
-      return ready === undefined ? this.next() : ready.then(this.#onReady, this.#onError)
+      return ready === undefined
+        ? this.next()
+        : ready.then(
+            () => this.next(),
+            error => this.#onError(error),
+          )
     } catch (error) {
       return this.#onError(error)
     }
@@ -93,14 +103,12 @@ export class PlainCall extends Relay<JSONRPCNotification> {
     })
   }
 
-  readonly #onLease = (lease: Lease): Promise<Step> => {
+  #onLease(lease: Lease): Promise<Step> {
     const ready = this.#begin(lease)
-    return ready === undefined ? this.next() : ready.then(this.#onReady)
+    return ready === undefined ? this.next() : ready.then(() => this.next())
   }
 
-  readonly #onReady = (): Promise<Step> => this.next()
-
-  readonly #onStep = (step: SessionStep): Step | Promise<Step> => {
+  #onStep(step: SessionStep): Step | Promise<Step> {
     const connection = this.#lease?.connection
     if (connection === undefined) throw new Error('The call is over')
     if (step.done) {
@@ -132,7 +140,7 @@ export class PlainCall extends Relay<JSONRPCNotification> {
     }
   }
 
-  readonly #onError = (error: unknown): Promise<never> => {
+  #onError(error: unknown): Promise<never> {
     this.release()
     return Promise.reject(error)
   }

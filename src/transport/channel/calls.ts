@@ -129,12 +129,11 @@ export class Calls implements CallHost {
       })
     }
     call.upstreamId = this.#pending.add(call)
-    const message: JSONRPCRequest = {
-      jsonrpc: '2.0',
-      id: call.upstreamId,
-      method: request.method,
-      ...(request.params === undefined ? {} : { params: outgoingParams(request.params, call) }),
-    }
+    const { method, params } = request
+    const message: JSONRPCRequest =
+      params === undefined
+        ? { jsonrpc: '2.0', id: call.upstreamId, method }
+        : { jsonrpc: '2.0', id: call.upstreamId, method, params: outgoingParams(params, call) }
     call.openedAt = call.lastSign = now()
     this.#sweep ??= startSweep(this.#options, () => this.#expire())
     if (this.#congested) this.#waiting.push({ call, message })
