@@ -2,7 +2,7 @@
 const OWN_BLOCK = 16_384
 const LARGEST_BLOCK = 65_536
 /** From this length on, bytes go to where they will be needed at once: kept as they came, they would be there twice in the end. */
-const JOINED = 8 * 1024 * 1024
+const JOINED = 24 * 1024 * 1024
 
 /** Bytes in the order they came, gathered so that neither their number nor their joining grows out of hand. */
 export class Blocks {
