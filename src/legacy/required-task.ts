@@ -5,7 +5,7 @@
 
 import { Context } from '../exchange/context.js'
 import type { JSONObject, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
-import { isObject } from '../protocol/meta.js'
+import { isObject, progressTokenOf } from '../protocol/meta.js'
 import { METHOD_TASK_RESULT } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import type { Session, SessionExchange } from './session.js'
@@ -83,7 +83,9 @@ export async function* callPerhapsAsTask(
   if (typeof taskId !== 'string') return created
   let finished = false
   try {
-    const result: JSONRPCRequest = { ...request, method: METHOD_TASK_RESULT, params: { taskId } }
+    const progressToken = progressTokenOf(request)
+    const _meta = progressToken === undefined ? {} : { _meta: { progressToken } }
+    const result: JSONRPCRequest = { ...request, method: METHOD_TASK_RESULT, params: { taskId, ..._meta } }
     const response = yield* session.request(result, context)
     finished = true
     return response

@@ -25,6 +25,7 @@ import {
 import { Call, type CallHost } from './call.js'
 import type { Channel } from './channel.js'
 import { Slots } from './slots.js'
+import { TaskProgress } from './task-progress.js'
 
 export interface CallsOptions {
   /** How long the peer may stay silent about a call, in milliseconds. Progress counts as a sign of life. */
@@ -56,6 +57,8 @@ export class Calls implements CallHost {
   readonly channel: Channel
   #options: CallsOptions
   #pending = new Slots<Call>()
+  /** Tasks that run at the peer, by the token that their progress comes under: it outlives the call that made them. */
+  #tasks = new TaskProgress()
   #waiting: { readonly call: Call; readonly message: JSONRPCRequest }[] = []
   #slow = new Map<Call, number>()
   #closed: { readonly error: Error | undefined } | undefined
@@ -135,6 +138,7 @@ export class Calls implements CallHost {
         ? { jsonrpc: '2.0', id: call.upstreamId, method }
         : { jsonrpc: '2.0', id: call.upstreamId, method, params: outgoingParams(params, call) }
     call.openedAt = call.lastSign = now()
+    if (method === METHOD_TASK_RESULT) this.#tasks.wait(call, params)
     this.#sweep ??= startSweep(this.#options, () => this.#expire())
     if (this.#congested) this.#waiting.push({ call, message })
     else this.#write(message)
@@ -184,6 +188,7 @@ export class Calls implements CallHost {
     const call = typeof message.id === 'number' ? this.#pending.get(message.id) : undefined
     if (call === undefined) return // late, after a cancel
     this.#forget(call)
+    this.#tasks.responded(call, message)
     // The message is ours alone: renaming it in place spares a copy of every response.
     ;(message as { id: RequestId }).id = call.id
     if (call.method === METHOD_LISTEN && 'result' in message) restoreSubscription(message, call.id)
@@ -206,7 +211,8 @@ export class Calls implements CallHost {
     const params = notification.params as Record<string, unknown> | undefined
     switch (notification.method) {
       case METHOD_PROGRESS: {
-        const call = this.#pending.get(params?.progressToken as number)
+        const token = params?.progressToken as number
+        const call = this.#pending.get(token) ?? this.#tasks.waiterOf(token)
         if (call === undefined || params === undefined) return
         call.lastSign = now()
         // Without a token of the caller's own it was only meant for us.
@@ -297,6 +303,7 @@ export class Calls implements CallHost {
   }
 
   #forget(call: Call): boolean {
+    if (call.method === METHOD_TASK_RESULT) this.#tasks.ended(call)
     return this.#pending.delete(call.upstreamId, call)
   }
 
