@@ -30,6 +30,8 @@ export class ModernConnections {
   readonly #options: ModernConnectionsOptions
   readonly #connections = new Map<string, ModernConnection>()
   readonly #opening = new Map<string, Opening>()
+  /** Connections that are on their way out: a program takes its time to end. */
+  readonly #closing = new Set<Promise<void>>()
   #sweep: ReturnType<typeof setInterval> | undefined
 
   constructor(options: ModernConnectionsOptions) {
@@ -74,7 +76,8 @@ export class ModernConnections {
 
   async close(): Promise<void> {
     clearInterval(this.#sweep)
-    await Promise.all([...this.#connections.values()].map(({ calls }) => calls.channel.close()))
+    const open = [...this.#connections.values()].map(({ calls }) => calls.channel.close())
+    await Promise.allSettled([...this.#closing, ...open])
     this.#connections.clear()
   }
 
@@ -113,6 +116,8 @@ export class ModernConnections {
     const { calls } = connection
     if (calls.closed) return
     this.#options.stopping(key, calls, reason, calls.size > 0)
-    void calls.channel.close()
+    const closing = calls.channel.close().finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
+    closing.catch(() => {})
   }
 }

@@ -74,6 +74,8 @@ export class Pool implements ConnectionSource {
   #options: PoolOptions
   #groups = new Map<string, Group>()
   #size = 0
+  /** Connections that are on their way out: a program takes its time to end. */
+  readonly #closing = new Set<Promise<void>>()
   #sweep: ReturnType<typeof setInterval> | undefined
   #closed = false
 
@@ -117,7 +119,7 @@ export class Pool implements ConnectionSource {
   }
 
   /** Closes the groups whose keys begin so: whoever they served has left. */
-  async end(prefix: string): Promise<void> {
+  end(prefix: string): void {
     for (const [key, group] of this.#groups) {
       if (!key.startsWith(prefix)) continue
       group.ended = true
@@ -133,7 +135,7 @@ export class Pool implements ConnectionSource {
     const members = [...this.#groups.values()].flatMap(group => group.members.splice(0))
     this.#groups.clear()
     this.#size -= members.length
-    await Promise.all(members.map(member => member.connection.close()))
+    await Promise.allSettled([...this.#closing, ...members.map(member => member.connection.close())])
   }
 
   /** Gives a member back after a call, to the next one that waits for it. */
@@ -342,7 +344,9 @@ export class Pool implements ConnectionSource {
     group.members.splice(index, 1)
     this.#size -= 1
     if (!member.calls.closed) this.#options.stopping(group.key, member.calls, reason, member.listens > 0)
-    void member.connection.close()
+    const closing = member.connection.close().finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
+    closing.catch(() => {})
   }
 
   #draining(): TransportError {
