@@ -66,6 +66,22 @@ export const SERVE_OPTIONS = {
     { metavar: 'RULE', default: 'principal', group: server },
   ),
   'start-timeout': duration('How long it may take to start', '60s', server),
+  lazy: flag('Start it on the first request rather than at once', { group: server }),
+  'idle-timeout': value(
+    'Time without a call after which it is stopped, until the next one; 0s for never (default 30m where --isolation is session, else never: what it keeps in memory would be lost)',
+    parseDuration,
+    { metavar: 'TIME', group: server },
+  ),
+  'max-restarts': value(
+    'Failures in a row that callers wait out; after them they are told at once, until it starts again',
+    integer(0, 1_000),
+    { metavar: 'N', default: '5', group: server },
+  ),
+  'max-children': value('How many of it may run at once', integer(1, 1_000_000), {
+    metavar: 'N',
+    default: '256',
+    group: server,
+  }),
   'probe-timeout': duration('How long it may ignore the question for its era', '3s', server),
   'era-cache': value(
     'Where found eras are remembered for a week; off for nowhere (default a file in your cache folder)',
@@ -96,6 +112,7 @@ export const SERVE_OPTIONS = {
   'max-message': size('Size of a message from the server', '64MiB'),
   'max-depth': count('Nesting of a message', '128'),
   'max-sessions': count('Legacy sessions at once', '10000'),
+  'session-ttl': duration('How long a legacy session may be left alone', '30m', limits),
   'max-parked': count('Calls that wait for answers at once', '10000'),
 
   'log-level': value(LOG_LEVELS.join(', '), oneOf(...LOG_LEVELS), {

@@ -171,6 +171,10 @@ function serveOptions({ options, given }: Parsed) {
     isolation: options.isolation,
     startTimeout: options['start-timeout'],
     probeTimeout: options['probe-timeout'],
+    ...(options.lazy ? { warm: false } : {}),
+    ...(options['idle-timeout'] === undefined ? {} : { idleTimeout: options['idle-timeout'] }),
+    maxRestarts: options['max-restarts'],
+    maxConnections: options['max-children'],
     ...(options['era-cache'] === 'off' ? {} : { eras: eraCache(options['era-cache']) }),
     allowOrigins: options['allow-origin'],
     allowHosts: options['allow-host'],
@@ -182,6 +186,7 @@ function serveOptions({ options, given }: Parsed) {
     maxMessage: options['max-message'],
     maxDepth: options['max-depth'],
     maxSessions: options['max-sessions'],
+    sessionTtl: options['session-ttl'],
     maxParked: options['max-parked'],
     stateKey: options['state-key'] ?? stateKeyOfEnvironment(),
   }
@@ -236,7 +241,20 @@ function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'no
       log.info('server_ready', 'The server is ready', { era: event.era, ms: Math.round(event.milliseconds) })
       break
     case 'failed':
-      log.error('server_failed', describeError(event.error), factsOf(event.error))
+      log.error('server_failed', describeError(event.error), {
+        ...factsOf(event.error),
+        failures: event.failures,
+        retryIn: Math.round(event.retryIn),
+      })
+      break
+    case 'exited':
+      log.error('server_exited', describeError(event.error), {
+        ...factsOf(event.error),
+        ms: Math.round(event.milliseconds),
+      })
+      break
+    case 'stopped':
+      log.info('server_stopped', STOPS[event.reason], { reason: event.reason })
       break
     case 'loss': {
       // Once for people; each for who looks closer.
@@ -250,6 +268,12 @@ function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'no
     }
   }
 }
+
+const STOPS = {
+  idle: 'Stopped the server, which nobody used; the next call starts it again',
+  session: 'Stopped the server of a session that has ended',
+  room: 'Stopped the server that nobody had used for longest, to make room',
+} as const
 
 /** docs/eras.md, "What cannot cross". */
 const LOSSES: Readonly<Record<LossKind, string>> = {

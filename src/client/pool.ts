@@ -4,13 +4,19 @@ import { TransportError } from '../exchange/errors.js'
 import type { LegacyConnection } from '../legacy/connection.js'
 import type { ConnectionSource, Lease } from '../legacy/connection-source.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
+import { METHOD_LISTEN } from '../protocol/methods.js'
 import type { Calls } from '../transport/channel/calls.js'
+import type { StopReason } from './events.js'
 
 export interface PoolOptions {
   readonly name: string
   /** Which group of connections serves a request: nobody else's are ever used for it. */
   readonly keyOf: (request: JSONRPCRequest, context: Context) => string
-  readonly open: (request: JSONRPCRequest) => Promise<PooledConnection>
+  readonly open: (request: JSONRPCRequest, key: string) => Promise<PooledConnection>
+  /** A connection joins its group. */
+  readonly opened: (key: string) => void
+  /** A connection is about to be closed; somebody may listen on it. */
+  readonly stopping: (key: string, calls: Calls, reason: StopReason, listened: boolean) => void
   /** How many connections one group may have for calls that may ask. */
   readonly maxPerGroup: number
   readonly maxConnections: number
@@ -35,7 +41,9 @@ export interface PooledConnection {
 
 /** One call at a time on each member, for calls that may ask. */
 interface Member extends PooledConnection {
+  /** Calls on it. Subscriptions count for themselves: they last, and keep nothing busy. */
   uses: number
+  listens: number
   exclusive: boolean
   idleSince: number
   /** Set while the call on it waits for its caller: since when, and how to end it. */
@@ -43,6 +51,9 @@ interface Member extends PooledConnection {
 }
 
 interface Group {
+  readonly key: string
+  /** Its session has ended. */
+  ended: boolean
   readonly members: Member[]
   /** Opens in progress, so that calls that come together share one. */
   opening: number
@@ -63,6 +74,8 @@ export class Pool implements ConnectionSource {
   #options: PoolOptions
   #groups = new Map<string, Group>()
   #size = 0
+  /** Connections that are on their way out: a program takes its time to end. */
+  readonly #closing = new Set<Promise<void>>()
   #sweep: ReturnType<typeof setInterval> | undefined
   #closed = false
 
@@ -94,7 +107,7 @@ export class Pool implements ConnectionSource {
       const member = living(group)[0]
       return member === undefined
         ? this.#acquireFirst(group, request, context)
-        : lease(this, group, member, false)
+        : lease(this, group, member, false, request.method === METHOD_LISTEN)
     }
     return this.#acquireExclusive(group, request, context)
   }
@@ -105,17 +118,32 @@ export class Pool implements ConnectionSource {
     for (const group of this.#groups.values()) failAll(group, this.#draining())
   }
 
+  /** Closes the groups whose keys begin so: whoever they served has left. */
+  end(prefix: string): void {
+    for (const [key, group] of this.#groups) {
+      if (!key.startsWith(prefix)) continue
+      group.ended = true
+      this.#groups.delete(key)
+      failAll(group, this.#draining())
+      for (const member of [...group.members]) this.#leave(group, member, 'session')
+    }
+  }
+
   async close(): Promise<void> {
     this.stop()
     clearInterval(this.#sweep)
     const members = [...this.#groups.values()].flatMap(group => group.members.splice(0))
     this.#groups.clear()
     this.#size -= members.length
-    await Promise.all(members.map(member => member.connection.close()))
+    await Promise.allSettled([...this.#closing, ...members.map(member => member.connection.close())])
   }
 
   /** Gives a member back after a call, to the next one that waits for it. */
-  giveBack(group: Group, member: Member, exclusive: boolean): void {
+  giveBack(group: Group, member: Member, exclusive: boolean, listens: boolean): void {
+    if (listens) {
+      member.listens -= 1
+      return
+    }
     member.uses -= 1
     member.idleSince = performance.now()
     if (exclusive) this.#release(group, member)
@@ -128,14 +156,14 @@ export class Pool implements ConnectionSource {
       return
     }
     // Who waits for a connection that is gone needs another one, and need not be patient for it.
-    this.#leave(group, member)
+    this.#leave(group, member, 'idle')
     const next = group.waiting[0]
     if (next !== undefined) this.#spill(group, next.request)
   }
 
   async #acquireFirst(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
     const member = await orCancelled(this.#first(group, request), context)
-    return lease(this, group, member, false)
+    return lease(this, group, member, false, request.method === METHOD_LISTEN)
   }
 
   async #acquireExclusive(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
@@ -235,13 +263,14 @@ export class Pool implements ConnectionSource {
   async #open(group: Group, request: JSONRPCRequest): Promise<Member> {
     if (this.#closed) throw this.#draining()
     if (this.#size >= this.#options.maxConnections && !this.#evict()) {
-      throw this.#busy('it has too many connections')
+      throw this.#busy('it has too many connections', '--max-children')
     }
     group.opening += 1
     this.#size += 1
     try {
-      const opened = await this.#options.open(request)
-      if (this.#closed) {
+      const opened = await this.#options.open(request, group.key)
+      if (this.#closed || group.ended) {
+        this.#options.stopping(group.key, opened.calls, 'session', false)
         void opened.connection.close()
         throw this.#draining()
       }
@@ -256,20 +285,24 @@ export class Pool implements ConnectionSource {
     const member: Member = {
       ...opened,
       uses: 0,
+      listens: 0,
       exclusive: false,
       idleSince: performance.now(),
       suspended: undefined,
     }
     group.members.push(member)
     this.#size += 1
-    this.#sweep ??= unrefInterval(() => this.#closeIdle(), 1000)
+    const { idleTimeout, spareIdleTimeout } = this.#options
+    const interval = Math.max(20, Math.min(1000, Math.min(idleTimeout, spareIdleTimeout) / 4))
+    this.#sweep ??= unrefInterval(() => this.#closeIdle(), interval)
+    this.#options.opened(group.key)
     return member
   }
 
   #group(key: string): Group {
     let group = this.#groups.get(key)
     if (group === undefined) {
-      group = { members: [], opening: 0, first: undefined, waiting: [] }
+      group = { key, ended: false, members: [], opening: 0, first: undefined, waiting: [] }
       this.#groups.set(key, group)
     }
     return group
@@ -280,9 +313,9 @@ export class Pool implements ConnectionSource {
     const { idleTimeout, spareIdleTimeout } = this.#options
     for (const [key, group] of this.#groups) {
       for (const [index, member] of [...group.members].entries()) {
-        const limit = index === 0 ? idleTimeout : spareIdleTimeout
-        const idle = member.uses === 0 && !member.connection.listening && time - member.idleSince >= limit
-        if (member.calls.closed || idle) this.#leave(group, member)
+        const limit = index === 0 || member.listens > 0 ? idleTimeout : spareIdleTimeout
+        const idle = member.uses === 0 && time - member.idleSince >= limit
+        if (member.calls.closed || idle) this.#leave(group, member, 'idle')
       }
       if (group.members.length === 0 && group.opening === 0 && group.waiting.length === 0)
         this.#groups.delete(key)
@@ -297,22 +330,23 @@ export class Pool implements ConnectionSource {
     const groups = [...this.#groups.values()]
     const members = groups.flatMap(group => group.members)
     const idle = () =>
-      earliest(members, member =>
-        member.uses > 0 || member.connection.listening ? undefined : member.idleSince,
-      )
+      earliest(members, member => (member.uses > 0 || member.listens > 0 ? undefined : member.idleSince))
     const oldest = idle() ?? (this.#reclaim(members) ? idle() : undefined)
     const group = groups.find(candidate => oldest !== undefined && candidate.members.includes(oldest))
     if (oldest === undefined || group === undefined) return false
-    this.#leave(group, oldest)
+    this.#leave(group, oldest, 'room')
     return true
   }
 
-  #leave(group: Group, member: Member): void {
+  #leave(group: Group, member: Member, reason: StopReason): void {
     const index = group.members.indexOf(member)
     if (index < 0) return
     group.members.splice(index, 1)
     this.#size -= 1
-    void member.connection.close()
+    if (!member.calls.closed) this.#options.stopping(group.key, member.calls, reason, member.listens > 0)
+    const closing = member.connection.close().finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
+    closing.catch(() => {})
   }
 
   #draining(): TransportError {
@@ -321,9 +355,10 @@ export class Pool implements ConnectionSource {
     })
   }
 
-  #busy(why: string): TransportError {
+  #busy(why: string, knob?: string): TransportError {
     return new TransportError('ERR_BUSY', `${this.#options.name} is busy: ${why}`, {
       hop: this.#options.name,
+      ...(knob === undefined ? {} : { knob }),
       retryable: true,
     })
   }
@@ -333,8 +368,9 @@ function failAll(group: Group, error: unknown): void {
   for (const { fail } of group.waiting.splice(0)) fail(error)
 }
 
-function lease(pool: Pool, group: Group, member: Member, exclusive: boolean): Lease {
-  member.uses += 1
+function lease(pool: Pool, group: Group, member: Member, exclusive: boolean, listens = false): Lease {
+  if (listens) member.listens += 1
+  else member.uses += 1
   if (exclusive) member.exclusive = true
   let released = false
   return {
@@ -343,7 +379,7 @@ function lease(pool: Pool, group: Group, member: Member, exclusive: boolean): Le
       if (released) return
       released = true
       member.suspended = undefined
-      pool.giveBack(group, member, exclusive)
+      pool.giveBack(group, member, exclusive, listens)
     },
     suspended(reclaim) {
       member.suspended = { since: performance.now(), reclaim }

@@ -1,26 +1,22 @@
 import type { Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
-import { TransportError } from '../exchange/errors.js'
+import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
 import { canBeAsked, fingerprint } from '../legacy/capabilities.js'
 import { type FromSessionOptions, fromSession, type LegacyHandler } from '../legacy/from-session.js'
-import type { Noise } from '../protocol/line-codec.js'
 import { type JSONRPCRequest, resultResponse } from '../protocol/message.js'
-import { clientCapabilitiesOf, clientInfoOf, type Implementation } from '../protocol/meta.js'
-import { METHOD_DISCOVER } from '../protocol/methods.js'
+import { clientCapabilitiesOf, type Implementation } from '../protocol/meta.js'
+import { METHOD_DISCOVER, METHOD_LISTEN } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { type Era, isModernVersion } from '../protocol/versions.js'
 import type { Calls } from '../transport/channel/calls.js'
-import type { Channel } from '../transport/channel/channel.js'
-import { type Opened, type OpenOptions, openServer, type Target } from './open.js'
+import type { Capacity } from './capacity.js'
+import type { StopReason, UpstreamEvent } from './events.js'
+import { type ModernConnection, ModernConnections } from './modern-connections.js'
+import type { Opened, OpenOptions, Target } from './open.js'
 import { Pool } from './pool.js'
-
-export type UpstreamEvent =
-  | { readonly type: 'starting' }
-  | { readonly type: 'ready'; readonly era: Era; readonly milliseconds: number }
-  | { readonly type: 'failed'; readonly error: Error }
-  /** A line that is no message was skipped: the how manieth of its kind (too large, or anything else). */
-  | { readonly type: 'noise'; readonly noise: Noise; readonly count: number }
+import { Rests } from './rests.js'
+import { Starts } from './starts.js'
 
 /** Remembers what eras servers belong to, by their identity, so that a silent one costs its probe timeout once. */
 export interface EraMemory {
@@ -56,8 +52,18 @@ export interface UpstreamOptions extends FromSessionOptions {
    * up, longest first, and its retry is told to start anew. Default one minute.
    */
   readonly reclaimAfter?: number
-  /** How many connections there may be in all. Default 256. */
+  /** How many connections to it there may be in all, each a process of its own where it is a program. Default 256. */
   readonly maxConnections?: number
+  /** The same over several servers, which share one of these. Default: no such limit. */
+  readonly capacity?: Capacity
+  /**
+   * Milliseconds without a call after which a connection is closed, and its program ends; the next call starts it again.
+   * Subscriptions do not count, and go on. 0 is never. Default: 30 minutes where each session has its own, else never,
+   * because many servers keep something in memory that their next start does not have.
+   */
+  readonly idleTimeout?: number
+  /** How many failures in a row callers wait out; then they get the cause at once, until an attempt succeeds. Default 5. */
+  readonly maxRestarts?: number
   readonly onEvent?: (event: UpstreamEvent) => void
 }
 
@@ -68,6 +74,8 @@ export interface Upstream {
   /** The server's era, once it is known. */
   readonly era: () => Era | undefined
   readonly counts: () => UpstreamCounts
+  /** A session has ended: what was opened for it alone (`isolation: 'session'`) is closed. */
+  endSession(session: string): void
   close(): Promise<void>
 }
 
@@ -81,17 +89,9 @@ export interface UpstreamCounts {
 }
 
 const ANYPORT: Implementation = { name: 'anyport', version: '0' }
-const FIRST_BACKOFF = 100
-const LONGEST_BACKOFF = 10_000
-
 /** Keeps one server alive for all callers: started on demand, era found out once, connections shared by rule. */
 export function upstream(target: Target, options: UpstreamOptions = {}): Upstream {
   return new ServerUpstream(target, options)
-}
-
-interface ModernConnection {
-  readonly calls: Calls
-  readonly handler: Handler
 }
 
 class ServerUpstream implements Upstream {
@@ -99,35 +99,58 @@ class ServerUpstream implements Upstream {
   #options: UpstreamOptions
   #era: Era | undefined
   #detecting: Promise<Era> | undefined
-  #modern = new Map<string, ModernConnection>()
-  #opening = new Map<string, Promise<ModernConnection>>()
+  #starts: Starts
+  #rests = new Rests()
+  #modern: ModernConnections
   #pool: Pool
   #legacy: LegacyHandler
-  /** Channels whose handshake is not over, so that closing does not wait for a server that never answers. */
-  #handshaking = new Set<Channel>()
-  #failures = 0
+  /** Connections are closed when nobody uses them, so that subscriptions have to outlive them. */
+  #rest: boolean
   #noise = { 'too-large': 0, other: 0 }
-  #failed: { readonly error: unknown; readonly until: number } | undefined
   #closed = false
 
   constructor(target: Target, options: UpstreamOptions) {
+    const { isolation = 'principal', maxConnections = 256 } = options
     this.#target = target
     this.#options = options
     this.#era = options.protocol === 'auto' ? undefined : options.protocol
+    this.#starts = new Starts(target, {
+      open: this.#openOptions(),
+      maxRestarts: options.maxRestarts ?? 5,
+      capacity: options.capacity,
+      onEvent: event => options.onEvent?.(event),
+    })
+    const idleTimeout = options.idleTimeout ?? (isolation === 'session' ? 30 * 60_000 : 0)
+    const shared = {
+      idleTimeout: idleTimeout === 0 ? Number.POSITIVE_INFINITY : idleTimeout,
+      opened: (key: string) => this.#rests.awake(key),
+      stopping: (key: string, calls: Calls, reason: StopReason, listened: boolean) => {
+        this.#starts.stopping(calls, reason)
+        if (listened) this.#rests.fellAsleep(key)
+      },
+    }
+    this.#rest = idleTimeout !== 0
+    this.#modern = new ModernConnections({
+      ...shared,
+      admit: open => {
+        if (open >= maxConnections) throw tooMany(target, open)
+      },
+      gone: () => this.#starts.draining(),
+    })
     this.#pool = new Pool({
+      ...shared,
       name: target.name,
       keyOf: (request, context) => this.#legacyKey(request, context),
-      open: async request => {
-        const opened = await this.#open('legacy', request)
+      open: async (request, key) => {
+        const opened = await this.#starts.open(key, 'legacy', request)
         if (opened.era === 'modern') throw new TypeError('A pinned era changed')
         return opened
       },
       maxPerGroup: options.maxAskingConnections ?? 4,
-      maxConnections: options.maxConnections ?? 256,
+      maxConnections,
       spillAfter: options.spillAfter ?? 2_000,
       reclaimAfter: options.reclaimAfter ?? 60_000,
       queueTimeout: 10 * 60_000,
-      idleTimeout: options.isolation === 'session' ? 30 * 60_000 : Number.POSITIVE_INFINITY,
       spareIdleTimeout: 60_000,
     })
     this.#legacy = fromSession(this.#pool, options)
@@ -136,7 +159,7 @@ class ServerUpstream implements Upstream {
   readonly era = (): Era | undefined => this.#era
 
   readonly counts = (): UpstreamCounts => {
-    const modern = [...this.#modern.values()].filter(({ calls }) => !calls.closed)
+    const modern = this.#modern.all()
     return {
       connections: modern.length + this.#pool.size,
       calls: modern.reduce((sum, { calls }) => sum + calls.size, this.#pool.calls),
@@ -145,27 +168,47 @@ class ServerUpstream implements Upstream {
   }
 
   readonly handler: Handler = (request, context) => {
+    if (this.#rest && request.method === METHOD_LISTEN) return this.#listen(request, context)
+    return this.#serve(request, context)
+  }
+
+  async *#listen(request: JSONRPCRequest, context: Context): Exchange {
+    const own = this.#isolationKey(context)
+    const legacyKey = this.#legacyKey(request, context)
+    const era = this.#era ?? (await orCancelled(this.#detect(request, own, legacyKey), context))
+    return yield* this.#rests.listen(era === 'modern' ? own : legacyKey, this.#serve, request, context)
+  }
+
+  readonly #serve: Handler = (request, context) => {
     if (this.#era === 'legacy') return this.#legacy.handler(request, context)
     if (this.#era === 'modern' && request.method !== METHOD_DISCOVER) {
       const connection = this.#modern.get(this.#isolationKey(context))
-      if (connection !== undefined && !connection.calls.closed) return connection.handler(request, context)
+      // Where a call may have to wait before it is sent, it may also have to go elsewhere.
+      if (connection !== undefined && !connection.calls.behind) return connection.handler(request, context)
     }
     return this.#cold(request, context)
   }
 
   async ready(): Promise<void> {
-    if (this.#closed) throw draining(this.#target)
-    const living = [...this.#modern.values()].some(connection => !connection.calls.closed)
-    if (living || this.#pool.size > 0) return
+    if (this.#closed) throw this.#starts.draining()
+    // One that rests is as good as one that runs.
+    if (this.#modern.all().length > 0 || this.#pool.size > 0 || this.#starts.healthy) return
     const request: JSONRPCRequest = { jsonrpc: '2.0', id: 'ready', method: METHOD_DISCOVER }
     const key = this.#options.isolation === 'shared' ? '' : 'principal:'
     if (this.#era === undefined) await this.#detect(request, key, `${key}|{}`)
     else if (this.#era === 'modern') await this.#modernConnection(key, request)
-    else
-      this.#pool.adopt(
-        `${key}|{}`,
-        (await this.#open('legacy', request)) as Extract<Opened, { era: 'legacy' }>,
-      )
+    else {
+      const opened = await this.#starts.open(`${key}|{}`, 'legacy', request)
+      this.#pool.adopt(`${key}|{}`, opened as Extract<Opened, { era: 'legacy' }>)
+    }
+  }
+
+  endSession(session: string): void {
+    if (this.#options.isolation !== 'session') return
+    const key = `session:${session}`
+    this.#modern.end(key)
+    this.#pool.end(`${key}|`)
+    this.#rests.forget(key)
   }
 
   async close(): Promise<void> {
@@ -173,20 +216,18 @@ class ServerUpstream implements Upstream {
     this.#pool.stop()
     // While there are connections, so that servers are told.
     this.#legacy.close()
-    const modern = [...this.#modern.values()].map(connection => connection.calls.channel.close())
-    const handshaking = [...this.#handshaking].map(channel => channel.close())
-    await Promise.all([...modern, ...handshaking, this.#pool.close()])
+    this.#rests.close()
+    await Promise.all([this.#starts.close(), this.#modern.close(), this.#pool.close()])
   }
 
   /** A call that has to wait for something first: the era, a connection. */
   async *#cold(request: JSONRPCRequest, context: Context): Exchange {
-    if (this.#closed) throw draining(this.#target)
+    if (this.#closed) throw this.#starts.draining()
     const key = this.#isolationKey(context)
     const era =
       this.#era ?? (await orCancelled(this.#detect(request, key, this.#legacyKey(request, context)), context))
     if (era === 'legacy') return yield* this.#legacy.handler(request, context)
-    const connection = await orCancelled(this.#modernConnection(key, request), context)
-    const response = yield* connection.handler(request, context)
+    const response = yield* this.#callModern(key, request, context)
     if (request.method !== METHOD_DISCOVER || 'error' in response) return response
     // What the server speaks beyond our modern revisions is not served here under its name.
     const result = readResult(response.result)
@@ -194,12 +235,24 @@ class ServerUpstream implements Upstream {
     return resultResponse(response.id, { ...result, supportedVersions: versions.filter(isModernVersion) })
   }
 
+  /** Once more where the server was gone before the request could be sent; never where it may have been read. */
+  async *#callModern(key: string, request: JSONRPCRequest, context: Context): Exchange {
+    try {
+      const { handler } = await orCancelled(this.#modernConnection(key, request), context)
+      return yield* handler(request, context)
+    } catch (error) {
+      if (!wasNeverSent(error)) throw error
+    }
+    const { handler } = await orCancelled(this.#modernConnection(key, request), context)
+    return yield* handler(request, context)
+  }
+
   #detect(request: JSONRPCRequest, key: string, legacyKey: string): Promise<Era> {
-    this.#detecting ??= this.#openRemembered(request)
+    this.#detecting ??= this.#openRemembered(request, key)
       .then(opened => {
         this.#era = opened.era
         this.#options.eras?.set(this.#target.identity ?? this.#target.name, opened.era)
-        if (opened.era === 'modern') this.#modern.set(key, opened)
+        if (opened.era === 'modern') this.#modern.adopt(key, opened)
         else this.#pool.adopt(legacyKey, opened)
         return opened.era
       })
@@ -213,76 +266,24 @@ class ServerUpstream implements Upstream {
    * Only a legacy verdict is worth remembering, since a modern server answers the probe at once. Where the
    * remembered handshake fails, the server has changed: it is asked again.
    */
-  async #openRemembered(request: JSONRPCRequest): Promise<Opened> {
+  async #openRemembered(request: JSONRPCRequest, key: string): Promise<Opened> {
     if (this.#options.eras?.get(this.#target.identity ?? this.#target.name) !== 'legacy')
-      return this.#open(undefined, request)
+      return this.#starts.open(key, undefined, request)
     try {
-      return await this.#open('legacy', request)
+      return await this.#starts.open(key, 'legacy', request)
     } catch (error) {
       if (!(error instanceof TransportError) || error.code === 'ERR_SPAWN') throw error
-      this.#failed = undefined
-      return this.#open(undefined, request)
+      this.#starts.forgive(key)
+      return this.#starts.open(key, undefined, request)
     }
   }
 
   #modernConnection(key: string, request: JSONRPCRequest): Promise<ModernConnection> {
-    const open = this.#modern.get(key)
-    if (open !== undefined && !open.calls.closed) return Promise.resolve(open)
-    let opening = this.#opening.get(key)
-    if (opening === undefined) {
-      opening = this.#open('modern', request)
-        .then(opened => {
-          if (opened.era === 'legacy') throw new TypeError('A pinned era changed')
-          this.#modern.set(key, opened)
-          return opened
-        })
-        .finally(() => this.#opening.delete(key))
-      this.#opening.set(key, opening)
-    }
-    return opening
-  }
-
-  async #open(era: Era | undefined, request: JSONRPCRequest): Promise<Opened> {
-    if (this.#closed) throw draining(this.#target)
-    if (this.#failed !== undefined && performance.now() < this.#failed.until) throw this.#failed.error
-    const started = performance.now()
-    this.#options.onEvent?.({ type: 'starting' })
-    const channels: Channel[] = []
-    const target: Target = {
-      name: this.#target.name,
-      open: async () => {
-        const channel = await this.#target.open()
-        channels.push(channel)
-        this.#handshaking.add(channel)
-        if (this.#closed) void channel.close()
-        return channel
-      },
-    }
-    try {
-      const capabilities = clientCapabilitiesOf(request)
-      const clientInfo = clientInfoOf(request) ?? this.#options.clientInfo ?? ANYPORT
-      const opened = await openServer(
-        target,
-        era,
-        { capabilities, clientInfo, onLoss: this.#options.onLoss },
-        this.#openOptions(),
-      )
-      this.#failures = 0
-      this.#failed = undefined
-      this.#options.onEvent?.({ type: 'ready', era: opened.era, milliseconds: performance.now() - started })
-      if (this.#closed) {
-        void opened.calls.channel.close()
-        throw draining(this.#target)
-      }
+    return this.#modern.need(key, async () => {
+      const opened = await this.#starts.open(key, 'modern', request)
+      if (opened.era === 'legacy') throw new TypeError('A pinned era changed')
       return opened
-    } catch (error) {
-      const wait = Math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** this.#failures++)
-      this.#failed = { error, until: performance.now() + wait }
-      this.#options.onEvent?.({ type: 'failed', error: error as Error })
-      throw error
-    } finally {
-      for (const channel of channels) this.#handshaking.delete(channel)
-    }
+    })
   }
 
   #openOptions(): OpenOptions {
@@ -333,6 +334,10 @@ class ServerUpstream implements Upstream {
   }
 }
 
-function draining(target: Target): TransportError {
-  return new TransportError('ERR_DRAINING', `${target.name} is shutting down`, { hop: target.name })
+function tooMany(target: Target, open: number): TransportError {
+  return new TransportError('ERR_BUSY', `${target.name} is busy: it has ${open} connections`, {
+    hop: target.name,
+    knob: '--max-children',
+    retryable: true,
+  })
 }

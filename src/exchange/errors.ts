@@ -58,6 +58,22 @@ export class TransportError extends Error {
   }
 }
 
+/** The request never reached a peer that has gone: another one may have it. */
+export function wasNeverSent(error: unknown): boolean {
+  return (
+    error instanceof TransportError &&
+    error.retryable &&
+    (error.code === 'ERR_EXITED' || error.code === 'ERR_CLOSED')
+  )
+}
+
+/** The same error for a call of which a part did reach the peer. */
+export function asSent(error: unknown): unknown {
+  if (!wasNeverSent(error)) return error
+  const { code, message, facts } = error as TransportError
+  return new TransportError(code, message, { ...facts, retryable: false })
+}
+
 const RPC_CODES: Record<TransportErrorCode, number> = {
   ERR_SPAWN: UPSTREAM_UNAVAILABLE,
   ERR_EXITED: UPSTREAM_UNAVAILABLE,

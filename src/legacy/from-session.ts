@@ -1,6 +1,6 @@
 import { Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
-import { TransportError } from '../exchange/errors.js'
+import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
 import { INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
 import {
@@ -40,7 +40,7 @@ import { createSealer, type Sealer } from './request-state.js'
 import { toLegacyRequest } from './requests.js'
 import { toModernResult } from './results.js'
 import type { Session } from './session.js'
-import { missingCapabilityError, SuspendedCall, toInputRequest } from './suspended-call.js'
+import { type CallStep, missingCapabilityError, SuspendedCall, toInputRequest } from './suspended-call.js'
 import { inputResponsesOf, SuspendedCalls } from './suspended-calls.js'
 import { SUSPENSION } from './suspension.js'
 
@@ -141,13 +141,26 @@ async function* askingCall(
   if (call === undefined && state !== undefined && [...answers.values()].some(isRefusal)) {
     throw new RpcError(INTERNAL_ERROR, `${request.method} needs a page to be visited, which was refused`)
   }
+  // Begun here, it may begin once more where its server was gone before it was told of it.
+  let mayBeginAgain = call === undefined
   if (call === undefined) call = await beginCall(connections, request, context, answers)
   else call.resume(answers)
-  const unlink = linkCancellation(context, call)
+  let unlink = linkCancellation(context, call)
   let parked = false
   try {
     for (;;) {
-      const step = await call.next(settle)
+      let step: CallStep
+      try {
+        step = await call.next(settle)
+      } catch (error) {
+        if (!mayBeginAgain || !wasNeverSent(error)) throw error
+        mayBeginAgain = false
+        unlink()
+        call.end()
+        call = await beginCall(connections, request, context, answers)
+        unlink = linkCancellation(context, call)
+        continue
+      }
       if (step.kind === 'response') {
         // The server answers the request that began the call; this exchange may be a retry of another id.
         return modernResponse(

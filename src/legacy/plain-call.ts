@@ -1,5 +1,6 @@
 import type { Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
+import { wasNeverSent } from '../exchange/errors.js'
 import { type ReadyExchange, Relay } from '../exchange/relay.js'
 
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
@@ -32,6 +33,7 @@ export class PlainCall extends Relay<JSONRPCNotification> {
   #lease: Lease | undefined
   #exchange: SessionExchange | undefined
   #over = false
+  #retried = false
   #failure: { readonly error: unknown } | undefined
 
   constructor(options: PlainCallOptions) {
@@ -140,8 +142,12 @@ export class PlainCall extends Relay<JSONRPCNotification> {
     }
   }
 
-  #onError(error: unknown): Promise<never> {
+  #onError(error: unknown): Promise<Step> {
+    const again = !this.#over && !this.#retried && wasNeverSent(error)
     this.release()
-    return Promise.reject(error)
+    if (!again) return Promise.reject(error)
+    this.#over = false
+    this.#retried = true
+    return this.next()
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { Context } from '../exchange/context.js'
+import { asSent } from '../exchange/errors.js'
 import type { JSONObject, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { isObject, progressTokenOf } from '../protocol/meta.js'
 import { METHOD_TASK_RESULT } from '../protocol/methods.js'
@@ -89,6 +90,9 @@ export async function* callPerhapsAsTask(
     const response = yield* session.request(result, context)
     finished = true
     return response
+  } catch (error) {
+    // The task was made: calling again would make another.
+    throw asSent(error)
   } finally {
     // Cancelling the wait does not end the task.
     if (!finished) cancelTask(session, request, taskId, new Context(context.caller))

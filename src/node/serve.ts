@@ -14,7 +14,7 @@ import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
 
 export interface ServeOptions
-  extends Omit<HttpFaceOptions, 'boundHost' | 'sameHost' | 'ready' | 'readyTimeout'>,
+  extends Omit<HttpFaceOptions, 'boundHost' | 'sameHost' | 'ready' | 'readyTimeout' | 'onSessionEnd'>,
     Omit<UpstreamOptions, 'onEvent' | 'onLoss'> {
   /** The address for HTTP; 127.0.0.1 by default. HTTP is served where it or `port` is given, or nothing else is asked for. */
   readonly host?: string | undefined
@@ -32,7 +32,7 @@ export interface ServeOptions
   readonly keepAliveInterval?: number | undefined
   /** Bytes that a message on stdio or a socket may have; 64 MiB by default. */
   readonly maxMessage?: number | undefined
-  /** Starts the server at once rather than on the first request. Default true. */
+  /** Starts the server at once rather than on the first request. Default true, unless each session has its own. */
   readonly warm?: boolean | undefined
   /**
    * Seals what calls that wait for answers hand to their clients: 16 characters or more, the same for all replicas. Default: a
@@ -87,13 +87,18 @@ export async function serve(what: Target | Handler, given: ServeOptions = {}): P
     if (tcp !== undefined) refuseOpenBind(tcp.host)
   }
   const onLoss = lossEvents(onEvent)
-  const options = { ...given, toSession: { onLoss, ...given.toSession } }
+  const options = {
+    ...given,
+    warm: given.warm ?? given.isolation !== 'session',
+    toSession: { onLoss, ...given.toSession },
+    onSessionEnd: (session: string) => up?.endSession(session),
+  }
   const sealer = options.stateKey === undefined ? options.sealer : await sealerOf(options.stateKey)
 
   // A program takes its time to start, and so does loading what serves it: both at once. All the imports of this file
   // that are not needed before are therefore dynamic.
-  const target = typeof what !== 'function' && (options.warm ?? true) ? openedEarly(what) : what
-  const up =
+  const target = typeof what !== 'function' && options.warm ? openedEarly(what) : what
+  const up: Upstream | undefined =
     typeof target === 'function'
       ? undefined
       : await openUpstream(target, {
@@ -130,7 +135,7 @@ export async function serve(what: Target | Handler, given: ServeOptions = {}): P
         import('./standard-streams.js'),
       ])
       const channel = framedFor(standardStreams(), options)
-      const served = serveChannel(channel, handler, { binding: 'stdio' }, options.toSession)
+      const served = serveChannel(channel, handler, { binding: 'stdio' }, channelOptions(options))
       faces.push(served)
       void served.closed.then(() => close(0))
     }
@@ -175,19 +180,19 @@ async function sealerOf(key: string): Promise<Sealer> {
 
 async function openUpstream(
   target: Target,
-  options: UpstreamOptions & { readonly warm?: boolean | undefined },
+  options: UpstreamOptions & { readonly warm: boolean },
 ): Promise<Upstream> {
   const { upstream } = await import('../client/upstream.js')
   const up = upstream(target, options)
   // What goes wrong is an event, and told to each caller as well.
-  if (options.warm ?? true) up.ready().catch(() => {})
+  if (options.warm) up.ready().catch(() => {})
   return up
 }
 
 async function listenFace(
   handler: Handler,
   up: Upstream | undefined,
-  options: ServeOptions & { readonly host: string; readonly port: number },
+  options: FaceOptions & { readonly host: string; readonly port: number },
 ): Promise<Face & { readonly url: string }> {
   const { host, port, keepAliveInterval, onEvent } = options
   const [{ httpFace }, { listenHttp }] = await Promise.all([
@@ -220,13 +225,13 @@ async function listenFace(
 async function socketFace(
   address: SocketAddress,
   handler: Handler,
-  options: ServeOptions,
+  options: FaceOptions,
 ): Promise<Face & { readonly name: string }> {
   const { serveChannel } = await import('../transport/channel/serve.js')
   const open = new Set<ServedChannel>()
   const listener = await listenSocket(address, (stream, { address: peer }) => {
     const caller: Caller = { binding: 'socket', ...(peer === undefined ? {} : { address: peer }) }
-    const served = serveChannel(framedFor(stream, options), handler, caller, options.toSession)
+    const served = serveChannel(framedFor(stream, options), handler, caller, channelOptions(options))
     open.add(served)
     void served.closed.then(() => open.delete(served))
   })
@@ -237,6 +242,12 @@ async function socketFace(
       await Promise.all([...open].map(served => served.drain(timeout)))
     },
   }
+}
+
+type FaceOptions = ServeOptions & { readonly onSessionEnd: (session: string) => void }
+
+function channelOptions({ toSession, onSessionEnd }: FaceOptions) {
+  return { ...toSession, onSessionEnd }
 }
 
 function framedFor(stream: ByteStream, { maxMessage, maxDepth }: ServeOptions): Channel {

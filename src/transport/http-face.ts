@@ -78,6 +78,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
     maxDepth: options.maxDepth,
     maxClients: options.maxSessions,
     toSession: options.toSession,
+    onSessionEnd: options.onSessionEnd,
     principal: options.principal,
   })
   const notFound: HttpReply = {

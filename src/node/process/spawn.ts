@@ -137,7 +137,11 @@ class Child implements ChildStream {
       child.once('exit', (code, signal) => {
         this.#exit = { code, signal }
         resolve(this.#exit)
-        if (!this.#asked) this.#endAfterPipes()
+        if (!this.#asked) {
+          // Even where a descendant still reads: it is about to be ended, and must not begin what it cannot finish.
+          this.#listener?.ending?.()
+          this.#endAfterPipes()
+        }
         // Whatever it started does not stay behind.
         this.#stopping ??= this.#stop(0)
       })

@@ -55,6 +55,10 @@ const SLOW_READER_LIMIT = 30_000
  */
 export class Calls implements CallHost {
   readonly channel: Channel
+  /** Called once when the channel has closed; an error says why where nobody asked for it. */
+  onClosed: ((error: Error | undefined) => void) | undefined
+  /** When a call was last opened, or known to run by whoever asks, in milliseconds. */
+  lastUsed = now()
   #options: CallsOptions
   #pending = new Slots<Call>()
   /** Tasks that run at the peer, by the token that their progress comes under: it outlives the call that made them. */
@@ -64,6 +68,7 @@ export class Calls implements CallHost {
   #closed: { readonly error: Error | undefined } | undefined
   #sweep: ReturnType<typeof setInterval> | undefined
   #congested = false
+  #ending = false
   #mayBeAsked: boolean
 
   constructor(channel: Channel, options: CallsOptions = {}) {
@@ -73,6 +78,7 @@ export class Calls implements CallHost {
     channel.listen({
       message: message => this.#message(message),
       noise: noise => this.#noise(noise),
+      ending: () => this.#end(),
       closed: error => this.#close(error),
     })
   }
@@ -81,8 +87,19 @@ export class Calls implements CallHost {
     return this.#pending.size
   }
 
+  /** Nothing can be sent any more; what was said last may still come. */
   get closed(): boolean {
-    return this.#closed !== undefined
+    return this.#closed !== undefined || this.#ending
+  }
+
+  /** The peer does not read as fast as we write: a call may have to wait before it is sent. */
+  get behind(): boolean {
+    return this.#congested
+  }
+
+  /** A call is open that is no subscription. */
+  get busy(): boolean {
+    return this.#pending.all().some(call => call.method !== METHOD_LISTEN)
   }
 
   /** Cold: the request is written when the call is first pulled. */
@@ -96,7 +113,7 @@ export class Calls implements CallHost {
   }
 
   send(message: JSONRPCMessage): void {
-    if (this.#closed === undefined) this.channel.send(message)
+    if (!this.closed) this.channel.send(message)
   }
 
   /**
@@ -123,7 +140,7 @@ export class Calls implements CallHost {
   }
 
   open(call: Call, request: JSONRPCRequest): void {
-    if (this.#closed !== undefined) throw this.#lost(true)
+    if (this.closed) throw this.#lost(true)
     const limit = this.#options.maxCalls ?? DEFAULT_MAX_CALLS
     if (this.#pending.size >= limit) {
       throw new TransportError('ERR_BUSY', `${this.channel.name} has ${limit} calls open already`, {
@@ -139,6 +156,7 @@ export class Calls implements CallHost {
         : { jsonrpc: '2.0', id: call.upstreamId, method, params: outgoingParams(params, call) }
     call.openedAt = call.lastSign = now()
     if (method === METHOD_TASK_RESULT) this.#tasks.wait(call, params)
+    if (call.method !== METHOD_LISTEN) this.lastUsed = call.openedAt
     this.#sweep ??= startSweep(this.#options, () => this.#expire())
     if (this.#congested) this.#waiting.push({ call, message })
     else this.#write(message)
@@ -146,7 +164,7 @@ export class Calls implements CallHost {
 
   drop(call: Call, cancelled: string | undefined): void {
     if (!this.#forget(call)) return
-    if (cancelled === undefined || this.#closed !== undefined) return
+    if (cancelled === undefined || this.closed) return
     const queued = this.#waiting.findIndex(entry => entry.call === call)
     if (queued >= 0) this.#waiting.splice(queued, 1)
     else if (call.method !== 'initialize') {
@@ -173,7 +191,7 @@ export class Calls implements CallHost {
 
   #drained(): void {
     this.#congested = false
-    while (this.#waiting.length > 0 && !this.#congested && this.#closed === undefined) {
+    while (this.#waiting.length > 0 && !this.#congested && !this.closed) {
       const entry = this.#waiting.shift()
       if (entry !== undefined && !entry.call.settled) this.#write(entry.message)
     }
@@ -275,6 +293,17 @@ export class Calls implements CallHost {
     this.#options.noise?.(noise)
   }
 
+  /** What was not written by now never is: it may go elsewhere. The peer may still have answers to the rest. */
+  #end(): void {
+    this.#ending = true
+    const unsent = this.#waiting
+    this.#waiting = []
+    for (const { call } of unsent) {
+      this.#forget(call)
+      call.fail(this.#lost(true))
+    }
+  }
+
   #close(error: Error | undefined): void {
     if (this.#closed !== undefined) return
     this.#closed = { error }
@@ -286,6 +315,7 @@ export class Calls implements CallHost {
     this.#slow.clear()
     for (const call of calls) call.fail(this.#lost(unsent.has(call)))
     this.#options.closed?.(error)
+    this.onClosed?.(error)
   }
 
   #lost(retryable: boolean): TransportError {

@@ -7,6 +7,8 @@ export interface ChannelListener {
   message(message: JSONRPCMessage): void
   /** Something that is no message, or a message over a limit; the channel stays usable. */
   noise?(noise: Noise): void
+  /** The far side takes nothing any more, though it may still be heard; `closed` follows. */
+  ending?(): void
   /** Called once, last. An error says why where the end was not asked for. */
   closed(error?: Error): void
 }
@@ -30,10 +32,17 @@ export interface Channel {
   close(): Promise<void>
 }
 
+export interface ByteListener {
+  data(chunk: Uint8Array): void
+  /** The far side takes nothing any more, though it may still be heard; `closed` follows. */
+  ending?(): void
+  closed(error?: Error): void
+}
+
 /** Bytes under a stdio-framed channel. `node/` makes them from pipes and sockets. */
 export interface ByteStream {
   readonly name: string
-  listen(listener: { data(chunk: Uint8Array): void; closed(error?: Error): void }): void
+  listen(listener: ByteListener): void
   /** Returns false when the far side is slow. */
   write(chunks: readonly (string | Uint8Array)[]): boolean
   drained(): Promise<void>

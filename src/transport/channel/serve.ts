@@ -28,6 +28,8 @@ export interface ServeChannelOptions extends ToSessionOptions {
   /** How many calls the client may have open at once. Default 10,000. */
   readonly maxCalls?: number
   readonly onNoise?: (noise: Noise) => void
+  /** Hears that the client has left. */
+  readonly onSessionEnd?: ((session: string) => void) | undefined
 }
 
 export interface ServedChannel {
@@ -235,7 +237,10 @@ class ChannelServer implements ServedChannel {
     this.#events.cancel('hangup')
     for (const call of [...this.#calls.values()]) call.context.cancel('hangup')
     const ended = this.#session?.[Symbol.asyncDispose]() ?? Promise.resolve()
-    void ended.then(() => this.#resolveClosed())
+    void ended.then(() => {
+      this.#options.onSessionEnd?.(this.#caller.session as string)
+      this.#resolveClosed()
+    })
   }
 }
 

@@ -65,12 +65,12 @@ export class SseClient implements AsyncIterableIterator<string | Uint8Array>, Dr
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#onClose()
     this.#events.cancel('hangup')
     for (const call of [...this.#calls]) call.cancel('hangup')
     this.#outbox.close()
     this.#inFlight.closed(this)
     this.session[Symbol.asyncDispose]().then(undefined, () => {})
+    this.#onClose()
   }
 
   [Symbol.asyncIterator](): this {

@@ -30,6 +30,8 @@ export interface SseOptions {
   readonly maxClients?: number | undefined
   /** How the clients are translated. */
   readonly toSession?: ToSessionOptions | undefined
+  /** Hears of each client that has left. */
+  readonly onSessionEnd?: ((session: string) => void) | undefined
   /** Who sends the request: a client's messages come from whoever opened its stream. Default: everybody is the same. */
   readonly principal?: ((request: HttpRequest) => string | undefined) | undefined
   /** The open calls, where several faces are drained together. */
@@ -71,8 +73,14 @@ export function serveSse(handler: Handler, options: SseOptions = {}): SseServer 
     }
     // 122 random bits: whoever knows the id may speak for the client.
     const id = crypto.randomUUID()
-    const client = new SseClient(toSession(handler, options.toSession), principalOf(request), inFlight, () =>
-      clients.delete(id),
+    const client = new SseClient(
+      toSession(handler, options.toSession),
+      principalOf(request),
+      inFlight,
+      () => {
+        clients.delete(id)
+        options.onSessionEnd?.(id)
+      },
     )
     clients.set(id, client)
     // Relative to the origin, which behind a proxy only the client knows.

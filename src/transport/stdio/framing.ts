@@ -82,6 +82,7 @@ class LineChannel implements Channel {
       data: chunk => {
         if (!this.#closed) decoder.push(chunk)
       },
+      ending: () => listener.ending?.(),
       closed: error => {
         if (this.#closed) return
         decoder.end()

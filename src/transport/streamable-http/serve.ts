@@ -41,6 +41,8 @@ export interface StreamableHttpOptions {
   readonly sessionTtl?: number | undefined
   /** Legacy sessions that may be open. Default 10,000. */
   readonly maxSessions?: number | undefined
+  /** Hears of each session that has ended, however it did. */
+  readonly onSessionEnd?: ((session: string) => void) | undefined
   /** Events kept per legacy session for clients that come back. Default 1,000. */
   readonly replayEvents?: number | undefined
   /** Bytes of them. Default 4 MiB. */
@@ -75,6 +77,7 @@ export function streamableHttp(handler: Handler, options: StreamableHttpOptions 
     {
       ttl: positive('sessionTtl', options.sessionTtl ?? 30 * 60_000),
       maxSessions: positive('maxSessions', options.maxSessions ?? 10_000),
+      onEnd: options.onSessionEnd ?? (() => {}),
       replay: {
         events: positive('replayEvents', options.replayEvents ?? 1_000),
         bytes: positive('replayBytes', options.replayBytes ?? 4 * 1024 * 1024),

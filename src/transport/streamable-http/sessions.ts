@@ -17,6 +17,7 @@ export interface SessionLimits {
   /** Milliseconds without a request or an open stream after which a session ends. */
   readonly ttl: number
   readonly maxSessions: number
+  readonly onEnd: (session: string) => void
   readonly replay: ReplayLimits
 }
 
@@ -55,6 +56,7 @@ export class Sessions {
   end(session: HttpSession): void {
     this.#sessions.delete(session.id)
     session.close()
+    this.#limits.onEnd(session.id)
   }
 
   close(): void {

@@ -1,0 +1,123 @@
+import type { Handler } from '../exchange/exchange.js'
+import type { Calls } from '../transport/channel/calls.js'
+import type { StopReason } from './events.js'
+
+export interface ModernConnection {
+  readonly calls: Calls
+  readonly handler: Handler
+}
+
+export interface ModernConnectionsOptions {
+  /** Milliseconds without a call after which a connection is closed. */
+  readonly idleTimeout: number
+  /** There is room for one more; throws where there is not. */
+  readonly admit: (open: number) => void
+  /** What calls of a session get that has ended. */
+  readonly gone: () => Error
+  readonly opened: (key: string) => void
+  /** A connection is about to be closed; somebody may listen on it. */
+  readonly stopping: (key: string, calls: Calls, reason: StopReason, listened: boolean) => void
+}
+
+interface Opening {
+  connection: Promise<ModernConnection>
+  /** Whoever it is for has left meanwhile. */
+  ended: boolean
+}
+
+/** Connections to one modern server: one for each group of callers. */
+export class ModernConnections {
+  readonly #options: ModernConnectionsOptions
+  readonly #connections = new Map<string, ModernConnection>()
+  readonly #opening = new Map<string, Opening>()
+  /** Connections that are on their way out: a program takes its time to end. */
+  readonly #closing = new Set<Promise<void>>()
+  #sweep: ReturnType<typeof setInterval> | undefined
+
+  constructor(options: ModernConnectionsOptions) {
+    this.#options = options
+  }
+
+  /** A connection that stands. */
+  get(key: string): ModernConnection | undefined {
+    const connection = this.#connections.get(key)
+    return connection === undefined || connection.calls.closed ? undefined : connection
+  }
+
+  all(): readonly ModernConnection[] {
+    return [...this.#connections.values()].filter(({ calls }) => !calls.closed)
+  }
+
+  /** The group's connection; `open` makes it where there is none. */
+  need(key: string, open: () => Promise<ModernConnection>): Promise<ModernConnection> {
+    const connection = this.get(key)
+    if (connection !== undefined) return Promise.resolve(connection)
+    const opening = this.#opening.get(key) ?? this.#open(key, open)
+    return opening.connection
+  }
+
+  adopt(key: string, connection: ModernConnection): ModernConnection {
+    this.#connections.set(key, connection)
+    const { idleTimeout } = this.#options
+    if (Number.isFinite(idleTimeout) && this.#sweep === undefined) {
+      this.#sweep = setInterval(() => this.#closeIdle(), Math.max(20, Math.min(1000, idleTimeout / 4)))
+      ;(this.#sweep as { unref?: () => void }).unref?.()
+    }
+    this.#options.opened(key)
+    return connection
+  }
+
+  /** Whoever it served has left. */
+  end(key: string): void {
+    const opening = this.#opening.get(key)
+    if (opening !== undefined) opening.ended = true
+    this.#stop(key, 'session')
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweep)
+    const open = [...this.#connections.values()].map(({ calls }) => calls.channel.close())
+    await Promise.allSettled([...this.#closing, ...open])
+    this.#connections.clear()
+  }
+
+  #open(key: string, open: () => Promise<ModernConnection>): Opening {
+    this.#options.admit(this.all().length + this.#opening.size)
+    const connect = async () => {
+      try {
+        const connection = await open()
+        this.adopt(key, connection)
+        if (!opening.ended) return connection
+      } finally {
+        this.#opening.delete(key)
+      }
+      this.#stop(key, 'session')
+      throw this.#options.gone()
+    }
+    const opening = { ended: false } as Opening
+    this.#opening.set(key, opening)
+    opening.connection = connect()
+    return opening
+  }
+
+  #closeIdle(): void {
+    const time = performance.now()
+    for (const [key, { calls }] of this.#connections) {
+      if (calls.closed) this.#connections.delete(key)
+      else if (calls.busy) calls.lastUsed = time
+      else if (time - calls.lastUsed >= this.#options.idleTimeout) this.#stop(key, 'idle')
+    }
+  }
+
+  #stop(key: string, reason: StopReason): void {
+    const connection = this.#connections.get(key)
+    if (connection === undefined) return
+    this.#connections.delete(key)
+    const { calls } = connection
+    if (calls.closed) return
+    this.#options.stopping(key, calls, reason, calls.size > 0)
+    const closing = calls.channel.close().finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
+    closing.catch(() => {})
+  }
+}
