@@ -390,7 +390,12 @@ function startSweep(options: CallsOptions, expire: () => void): ReturnType<typeo
  */
 function outgoingParams(params: Params, call: Call): Params {
   if (call.token === undefined && call.method !== METHOD_CALL_TOOL) return params
-  return { ...params, _meta: { ...params._meta, progressToken: call.upstreamId } }
+  // What is new comes first: adding a property to a spread copy costs ten times what overwriting one does.
+  const _meta: Record<string, unknown> = { progressToken: call.upstreamId, ...params._meta }
+  _meta.progressToken = call.upstreamId
+  const outgoing: Record<string, unknown> = { _meta, ...params }
+  outgoing._meta = _meta
+  return outgoing
 }
 
 function restoreSubscription(response: JSONRPCResponse, id: RequestId): void {
