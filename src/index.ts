@@ -1,5 +1,7 @@
 /** anyport: serve any MCP server on any transport, to any MCP client, of any protocol era. */
 
+export { Capacity } from './client/capacity.js'
+export type { StopReason, UpstreamEvent } from './client/events.js'
 export type { Target } from './client/open.js'
 export type { EraMemory } from './client/upstream.js'
 export type { Caller, CancelReason, ContextKey } from './exchange/context.js'

@@ -343,7 +343,9 @@ export class Pool implements ConnectionSource {
     if (index < 0) return
     group.members.splice(index, 1)
     this.#size -= 1
-    if (!member.calls.closed) this.#options.stopping(group.key, member.calls, reason, member.listens > 0)
+    // It ends by itself, and what it said last is still to be heard.
+    if (member.calls.closed) return
+    this.#options.stopping(group.key, member.calls, reason, member.listens > 0)
     const closing = member.connection.close().finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
     closing.catch(() => {})
