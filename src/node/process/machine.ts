@@ -1,6 +1,6 @@
 /** The machine on which a program is to start, as far as planning the start needs it. All of it can be invented. */
 
-import { type PlatformPath, posix, win32 } from 'node:path'
+import { posix, win32 } from 'node:path'
 import type { FileView } from './file-view.js'
 
 export interface Machine {
@@ -15,7 +15,21 @@ export interface Machine {
   readonly ownNode?: { readonly executable: string; readonly version: string }
 }
 
-export function pathsOf({ platform }: Pick<Machine, 'platform'>): PlatformPath {
+/** What is used of `node:path`, in words of our own: our types must not ask their readers for Node's. */
+export interface Paths {
+  readonly delimiter: string
+  readonly sep: string
+  basename(path: string, suffix?: string): string
+  dirname(path: string): string
+  extname(path: string): string
+  isAbsolute(path: string): boolean
+  join(...paths: string[]): string
+  normalize(path: string): string
+  relative(from: string, to: string): string
+  resolve(...paths: string[]): string
+}
+
+export function pathsOf({ platform }: Pick<Machine, 'platform'>): Paths {
   return platform === 'win32' ? win32 : posix
 }
 
