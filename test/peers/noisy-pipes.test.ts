@@ -77,7 +77,11 @@ test('a reader that rests holds up the server, not our memory', async () => {
   const call = callOf('flood', { messages: 100_000, bytes: 2_000 }, { progressToken: 'p' })
   const response = await open(anyport.url, call, modernHeaders(call))
   const sent = () => anyport.log.filter(line => String(line.message).startsWith('sent ')).length
-  await new Promise(resolve => setTimeout(resolve, 1_500))
+  // Until all that lies between is full.
+  for (let before = -1; sent() !== before; ) {
+    before = sent()
+    await new Promise(resolve => setTimeout(resolve, 1_000))
+  }
   const [soon, early] = [rss(anyport), sent()]
   await new Promise(resolve => setTimeout(resolve, 1_500))
   expect(sent()).toBe(early)
