@@ -9,6 +9,7 @@ import type {
   RequestId,
 } from '../../protocol/message.js'
 import { progressTokenOf } from '../../protocol/meta.js'
+import { METHOD_DISCOVER, METHOD_INITIALIZE } from '../../protocol/methods.js'
 
 type Step = IteratorResult<JSONRPCNotification | JSONRPCRequest, JSONRPCResponse>
 
@@ -35,6 +36,8 @@ export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
   readonly method: string
   readonly id: RequestId
   readonly token: ProgressToken | undefined
+  /** Part of our own opening of the connection, whose limit is `--start-timeout` and whoever opens it keeps. */
+  readonly opening: boolean
   /** When the peer last said something about this call (or it was opened), in milliseconds. */
   lastSign = 0
   openedAt = 0
@@ -58,6 +61,9 @@ export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
     this.method = request.method
     this.id = request.id
     this.token = progressTokenOf(request)
+    this.opening =
+      context.caller.binding === 'internal' &&
+      (request.method === METHOD_INITIALIZE || request.method === METHOD_DISCOVER)
     this.#request = request
     this.#context = context
   }

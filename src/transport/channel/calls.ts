@@ -126,7 +126,7 @@ export class Calls implements CallHost {
     let askingCount = 0
     let count = 0
     for (const call of this.#pending.all()) {
-      if (call.method === METHOD_LISTEN) continue
+      if (call.method === METHOD_LISTEN || call.opening) continue
       count += 1
       any = call
       if (mayAsk(call.method) || call.method === METHOD_TASK_RESULT) {
@@ -347,7 +347,7 @@ export class Calls implements CallHost {
     const time = now()
     const { timeout = DEFAULT_TIMEOUT, maxTimeout = DEFAULT_MAX_TIMEOUT } = this.#options
     for (const call of this.#pending.all()) {
-      if (call.method === METHOD_LISTEN) continue
+      if (call.method === METHOD_LISTEN || call.opening) continue
       if (call.openQuestions > 0) call.lastSign = time
       const silent = time - call.lastSign >= timeout
       if (silent || time - call.openedAt >= maxTimeout)

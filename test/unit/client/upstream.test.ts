@@ -281,6 +281,29 @@ describe('finding out the era', () => {
     await up.close()
   })
 
+  it.each(['auto', 'legacy'] as const)(
+    'a slow start is not cut by the limit on silence in calls: %s',
+    async protocol => {
+      const target = rawTarget(channel => {
+        channel.listen({
+          message: message => {
+            if (!('method' in message) || !('id' in message) || message.method === 'server/discover') return
+            const result = message.method === 'initialize' ? initialized(message.id).result : { tools: [] }
+            setTimeout(
+              () => reply(channel, message.id, { result }),
+              message.method === 'initialize' ? 400 : 0,
+            )
+          },
+          closed: () => {},
+        })
+      })
+      const up = upstream(target, { protocol, probeTimeout: 20, timeout: 100, startTimeout: 5_000 })
+      const { response } = await callAsModern(up.handler, 1, 'tools/list', {}, { capabilities: {} })
+      expect(response).toMatchObject({ result: { tools: [] } })
+      await up.close()
+    },
+  )
+
   it('a server of unknown revisions is named, not guessed at', async () => {
     const target = rawTarget(channel => {
       channel.listen({
