@@ -7,6 +7,7 @@ import { INVALID_REQUEST, PARSE_ERROR, RpcError, TOO_LARGE } from './errors.js'
 import { glimpse } from './glimpse.js'
 import { decodeUtf8, JsonScanError, JsonScanner, type Member } from './json-scan.js'
 import type { JSONRPCMessage, RequestId } from './message.js'
+import { parseProgress } from './progress-line.js'
 import { RawJson } from './raw-json.js'
 
 /** Deeper than any sane message, and far from where recursion over a value would overflow the stack. */
@@ -21,7 +22,7 @@ const DEFAULT_LIMITS: ParseLimits = { maxDepth: DEFAULT_MAX_DEPTH }
 
 /** Reads one message. Throws `RpcError`: PARSE_ERROR, INVALID_REQUEST, or TOO_LARGE where nested too deeply. */
 export function parseMessage(text: string, limits: ParseLimits = DEFAULT_LIMITS): JSONRPCMessage {
-  return checkEnvelope(parseJson(text, limits.maxDepth))
+  return parseProgress(text) ?? checkEnvelope(parseJson(text, limits.maxDepth))
 }
 
 /**

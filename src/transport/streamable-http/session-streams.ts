@@ -17,14 +17,9 @@ import {
   type JSONRPCResponse,
   type RequestId,
 } from '../../protocol/message.js'
+import { type EventRun, KeptEvents, type ReplayLimits } from './kept-events.js'
 import { eventOf } from './reply.js'
-
-export interface ReplayLimits {
-  /** Events kept per session. */
-  readonly events: number
-  /** Characters of event text (bytes of raw results) kept per session. The newest event is always kept. */
-  readonly bytes: number
-}
+import { BURST, StreamConnection } from './stream-connection.js'
 
 /** Where a stream's messages come from: yields messages, and may end with a response. */
 export interface StreamSource {
@@ -36,21 +31,18 @@ export interface StreamSource {
 }
 
 /** `ended`: known, but nothing will follow any more. `unknown`: not an event of this session. */
-export type Resumed = Connection | 'ended' | 'unknown'
+export type Resumed = StreamConnection | 'ended' | 'unknown'
 
 export class SessionStreams {
-  readonly limits: ReplayLimits
   readonly #onIdle: () => void
   readonly #streams = new Map<number, SessionStream>()
-  #kept: KeptEvent[] = []
-  #head = 0
-  #size = 0
+  readonly kept: KeptEvents<SessionStream>
   #opened = 0
   #tag: string | undefined
 
   /** `onIdle` is called whenever a connection of this session ended. */
   constructor(limits: ReplayLimits, onIdle: () => void) {
-    this.limits = limits
+    this.kept = new KeptEvents(limits, stream => this.forget(stream))
     this.#onIdle = onIdle
   }
 
@@ -82,42 +74,13 @@ export class SessionStreams {
   close(): void {
     for (const stream of [...this.#streams.values()]) stream.close()
     this.#streams.clear()
-    this.#kept = []
-    this.#head = this.#size = 0
+    this.kept.clear()
   }
 
   /** What the ids of a stream's events begin with. */
   eventPrefix(stream: number): string {
     this.#tag ??= crypto.randomUUID().slice(0, 13)
     return `${this.#tag}.${stream}.`
-  }
-
-  keep(event: KeptEvent): void {
-    this.#kept.push(event)
-    this.#size += event.size
-    event.stream.kept++
-    while (this.#kept.length - this.#head > 1) {
-      if (this.#kept.length - this.#head <= this.limits.events && this.#size <= this.limits.bytes) break
-      const oldest = this.#kept[this.#head] as KeptEvent
-      this.#kept[this.#head++] = undefined as never
-      this.#size -= oldest.size
-      oldest.stream.kept--
-      this.forget(oldest.stream)
-    }
-    if (this.#head > 512 && this.#head * 2 > this.#kept.length) {
-      this.#kept = this.#kept.slice(this.#head)
-      this.#head = 0
-    }
-  }
-
-  /** The kept events of a stream behind a sequence number, in order. */
-  keptAfter(stream: SessionStream, sequence: number): KeptEvent[] {
-    const events: KeptEvent[] = []
-    for (let index = this.#head; index < this.#kept.length; index++) {
-      const event = this.#kept[index] as KeptEvent
-      if (event.stream === stream && event.sequence > sequence) events.push(event)
-    }
-    return events
   }
 
   /** Drops a stream of which nothing is left. */
@@ -139,23 +102,16 @@ export interface StreamOptions {
   readonly first?: ReturnType<StreamSource['next']> | undefined
 }
 
-interface KeptEvent {
-  readonly stream: SessionStream
-  readonly sequence: number
-  readonly event: Encoded
-  readonly size: number
-}
-
 export class SessionStream {
   readonly number: number
   readonly #streams: SessionStreams
   readonly #source: StreamSource
   readonly #requestId: RequestId | undefined
   readonly #onEnd: (() => void) | undefined
-  readonly #eventPrefix: string
+  readonly eventPrefix: string
   #first: ReturnType<StreamSource['next']> | undefined
   /** The last one gets the messages: each message goes to one connection only. */
-  readonly #connections: Connection[] = []
+  readonly #connections: StreamConnection[] = []
   #pulling = false
   #sequence = 0
   /** The newest event that was handed to a connection. */
@@ -167,7 +123,7 @@ export class SessionStream {
   constructor(streams: SessionStreams, number: number, source: StreamSource, options: StreamOptions) {
     this.#streams = streams
     this.number = number
-    this.#eventPrefix = streams.eventPrefix(number)
+    this.eventPrefix = streams.eventPrefix(number)
     this.#source = source
     this.#requestId = options.requestId
     this.#onEnd = options.onEnd
@@ -183,10 +139,10 @@ export class SessionStream {
    * noticed that it was gone. Without `after` it goes on where the last connection stopped. `retryMs` primes
    * it: the client learns an event id at once, and how long to wait before it comes back.
    */
-  attach(after: number = this.#delivered, retryMs?: number): Connection {
-    const connection = new Connection(this, this.#streams.keptAfter(this, after))
+  attach(after: number = this.#delivered, retryMs?: number): StreamConnection {
+    const connection = new StreamConnection(this, this.#streams.kept.after(this, after))
     if (retryMs !== undefined) {
-      connection.prime(encodeEvent('', { id: this.#eventPrefix + after, retry: retryMs }) as string)
+      connection.prime(encodeEvent('', { id: this.eventPrefix + after, retry: retryMs }) as string)
     }
     this.#streams.connections++
     this.#connections.at(-1)?.pause()
@@ -197,7 +153,7 @@ export class SessionStream {
   }
 
   /** A connection wants its next event. */
-  want(connection: Connection): void {
+  want(connection: StreamConnection): void {
     if (this.#connections.at(-1) === connection) this.#pull()
   }
 
@@ -206,7 +162,7 @@ export class SessionStream {
   }
 
   /** A connection is gone; the one before it takes over, and without any the source runs on by itself. */
-  detach(connection: Connection): void {
+  detach(connection: StreamConnection): void {
     const index = this.#connections.indexOf(connection)
     if (index < 0) return
     const wasActive = index === this.#connections.length - 1
@@ -215,7 +171,7 @@ export class SessionStream {
     if (this.ended) return
     const active = this.#connections.at(-1)
     if (active === undefined) this.#pull()
-    else if (wasActive) active.resume(this.#streams.keptAfter(this, this.#delivered))
+    else if (wasActive) active.resume(this.#streams.kept.after(this, this.#delivered))
   }
 
   /** Ends the stream for its connections, after what they have waiting, and lets go of its source. */
@@ -228,7 +184,7 @@ export class SessionStream {
     this.#onEnd?.()
   }
 
-  #release(connection: Connection): void {
+  #release(connection: StreamConnection): void {
     const index = this.#connections.indexOf(connection)
     if (index >= 0) this.#connections.splice(index, 1)
     this.#streams.disconnected()
@@ -246,20 +202,27 @@ export class SessionStream {
   readonly #onStep = (step: IteratorResult<JSONRPCMessage, JSONRPCResponse | undefined>): void => {
     this.#pulling = false
     if (this.ended) return
-    if (step.value !== undefined) this.#append(step.value)
-    if (step.done) this.close()
-    else if (this.#source.ready !== undefined) this.#burst(this.#source.ready())
-    if (step.done) return
+    if (step.done) {
+      if (step.value !== undefined) this.#append(eventOf(step.value, this.#nextId()), 1)
+      this.close()
+      return
+    }
+    this.#appendBurst(step.value)
     if (this.#connections.length === 0) this.#pull()
   }
 
-  /** Takes what is at hand already, up to what makes a good write. */
-  #burst(first: JSONRPCMessage | undefined): void {
-    let message = first
-    for (let size = 0; message !== undefined && size < BURST; message = this.#source.ready?.()) {
-      size += this.#append(message)
+  /** Appends a message with what is at hand already, up to what makes a good write. */
+  #appendBurst(first: JSONRPCMessage): void {
+    let event = eventOf(first, this.#nextId())
+    let events = 1
+    // Only responses have parts that are bytes, and those come one at a time.
+    while (typeof event === 'string' && event.length < BURST) {
+      const message = this.#source.ready?.()
+      if (message === undefined) break
+      event += eventOf(message, this.#nextId()) as string
+      events++
     }
-    if (message !== undefined) this.#append(message)
+    this.#append(event, events)
   }
 
   readonly #onError = (error: unknown): void => {
@@ -268,128 +231,32 @@ export class SessionStream {
     // The client cancelled: it wants no answer any more (2025-11-25 basic/utilities/cancellation).
     const cancelled = error instanceof TransportError && error.code === 'ERR_CANCELLED'
     if (!cancelled && this.#requestId !== undefined) {
-      this.#append(errorResponse(this.#requestId, toErrorObject(error)))
+      this.#append(eventOf(errorResponse(this.#requestId, toErrorObject(error)), this.#nextId()), 1)
     }
     this.close()
   }
 
-  /** Returns the size of the event. */
-  #append(message: JSONRPCMessage): number {
-    const sequence = ++this.#sequence
-    const event = eventOf(message, this.#eventPrefix + sequence)
-    const kept: KeptEvent = { stream: this, sequence, event, size: sizeOf(event) }
-    this.#streams.keep(kept)
-    this.#connections.at(-1)?.give(kept)
-    return kept.size
+  #nextId(): string {
+    return this.eventPrefix + ++this.#sequence
+  }
+
+  /** The text of the newest events, as many as that. */
+  #append(event: Encoded, events: number): void {
+    const last = this.#sequence
+    const start = last - events + 1
+    const run: EventRun<SessionStream> = {
+      stream: this,
+      start,
+      first: start,
+      last,
+      event,
+      size: sizeOf(event),
+    }
+    this.#streams.kept.keep(run)
+    this.#connections.at(-1)?.give(run)
   }
 }
 
-/** One HTTP response that carries a stream, or a part of it. */
-export class Connection implements AsyncIterableIterator<string | Uint8Array> {
-  readonly #stream: SessionStream
-  #backlog: KeptEvent[]
-  #pieces: (string | Uint8Array)[] = []
-  #waiting: ((step: IteratorResult<string | Uint8Array, undefined>) => void) | undefined
-  #ended = false
-
-  constructor(stream: SessionStream, backlog: KeptEvent[]) {
-    this.#stream = stream
-    this.#backlog = backlog
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  next(): Promise<IteratorResult<string | Uint8Array, undefined>> {
-    const piece = this.#pieces.shift() ?? this.#takeMany()
-    if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
-    if (this.#ended) return Promise.resolve(DONE)
-    return new Promise(resolve => {
-      this.#waiting = resolve
-      this.#stream.want(this)
-    })
-  }
-
-  /** The client is gone. */
-  return(): Promise<IteratorResult<string | Uint8Array, undefined>> {
-    this.end()
-    return Promise.resolve(DONE)
-  }
-
-  /** Ends this connection and leaves the stream as it is. */
-  end(): void {
-    if (this.#ended) return
-    this.#backlog = []
-    this.#pieces = []
-    this.finish()
-    this.#stream.detach(this)
-  }
-
-  /** Ends after what waits. */
-  finish(): void {
-    this.#ended = true
-    const resolve = this.#waiting
-    this.#waiting = undefined
-    resolve?.(DONE)
-  }
-
-  prime(text: string): void {
-    this.#pieces.push(text)
-  }
-
-  give(event: KeptEvent): void {
-    const resolve = this.#waiting
-    if (resolve === undefined) {
-      this.#backlog.push(event)
-      return
-    }
-    this.#waiting = undefined
-    resolve({ done: false, value: this.#take(event) as string | Uint8Array })
-  }
-
-  /** Another connection took over: it has what waits here. */
-  pause(): void {
-    this.#backlog = []
-  }
-
-  /** The other connection is gone. */
-  resume(backlog: KeptEvent[]): void {
-    this.#backlog = backlog
-    if (this.#waiting === undefined) return
-    const event = this.#backlog.shift()
-    if (event === undefined) this.#stream.want(this)
-    else this.give(event)
-  }
-
-  /** As many of the events that wait as make a good write. */
-  #takeMany(): string | Uint8Array | undefined {
-    let text = ''
-    let taken = 0
-    for (; taken < this.#backlog.length && text.length < BURST; taken++) {
-      const { event, sequence } = this.#backlog[taken] as KeptEvent
-      if (typeof event !== 'string') break
-      text += event
-      this.#stream.delivered(sequence)
-    }
-    if (taken === 0) return this.#take(this.#backlog.shift())
-    this.#backlog = taken === this.#backlog.length ? [] : this.#backlog.slice(taken)
-    return text
-  }
-
-  #take(event: KeptEvent | undefined): string | Uint8Array | undefined {
-    if (event === undefined) return undefined
-    this.#stream.delivered(event.sequence)
-    if (typeof event.event === 'string') return event.event
-    this.#pieces = event.event.slice(1)
-    return event.event[0]
-  }
-}
-
-/** Characters of events that are taken at once, and put together as one chunk. */
-const BURST = 32 * 1024
-
-const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 /** More connections to one stream than these can only be left-overs. */
 const MAX_CONNECTIONS = 4
 

@@ -4,14 +4,9 @@ import { Context } from '../../exchange/context.js'
 import type { Drainable, InFlight } from '../../exchange/in-flight.js'
 import { Roster } from '../../exchange/roster.js'
 import type { ServedSession } from '../../legacy/to-session.js'
-import {
-  type Connection,
-  type ReplayLimits,
-  type Resumed,
-  type SessionStream,
-  SessionStreams,
-  type StreamSource,
-} from './session-streams.js'
+import type { ReplayLimits } from './kept-events.js'
+import { type Resumed, type SessionStream, SessionStreams, type StreamSource } from './session-streams.js'
+import type { StreamConnection } from './stream-connection.js'
 
 export interface SessionLimits {
   /** Milliseconds without a request or an open stream after which a session ends. */
@@ -137,7 +132,7 @@ export class HttpSession implements Drainable {
   }
 
   /** The stream of what belongs to no call. It starts with the first connection, and goes on between them. */
-  listen(retryMs: number | undefined): Connection {
+  listen(retryMs: number | undefined): StreamConnection {
     if (this.#standalone === undefined || this.#standalone.ended) {
       this.#events = new Context({ binding: 'streamable-http', session: this.id })
       const events = this.served.events(this.#events)
