@@ -370,26 +370,48 @@ function failAll(group: Group, error: unknown): void {
   for (const { fail } of group.waiting.splice(0)) fail(error)
 }
 
+/** A class, since one is made per call. */
+class PoolLease implements Lease {
+  readonly #pool: Pool
+  readonly #group: Group
+  readonly #member: Member
+  readonly #exclusive: boolean
+  readonly #listens: boolean
+  #released = false
+
+  constructor(pool: Pool, group: Group, member: Member, exclusive: boolean, listens: boolean) {
+    this.#pool = pool
+    this.#group = group
+    this.#member = member
+    this.#exclusive = exclusive
+    this.#listens = listens
+  }
+
+  get connection(): LegacyConnection {
+    return this.#member.connection
+  }
+
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#member.suspended = undefined
+    this.#pool.giveBack(this.#group, this.#member, this.#exclusive, this.#listens)
+  }
+
+  suspended(reclaim: () => void): void {
+    this.#member.suspended = { since: performance.now(), reclaim }
+  }
+
+  resumed(): void {
+    this.#member.suspended = undefined
+  }
+}
+
 function lease(pool: Pool, group: Group, member: Member, exclusive: boolean, listens = false): Lease {
   if (listens) member.listens += 1
   else member.uses += 1
   if (exclusive) member.exclusive = true
-  let released = false
-  return {
-    connection: member.connection,
-    release() {
-      if (released) return
-      released = true
-      member.suspended = undefined
-      pool.giveBack(group, member, exclusive, listens)
-    },
-    suspended(reclaim) {
-      member.suspended = { since: performance.now(), reclaim }
-    },
-    resumed() {
-      member.suspended = undefined
-    },
-  }
+  return new PoolLease(pool, group, member, exclusive, listens)
 }
 
 /** The member with the earliest time, among those that have one. */

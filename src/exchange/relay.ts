@@ -9,8 +9,8 @@ export interface ReadyExchange<T> {
  * An exchange written by hand, for the hot path: an async generator around another one adds several promises and
  * a frame of its own to every step. Subclasses say what the next step is and how to let go.
  */
-export abstract class Relay<T> implements AsyncGenerator<T, JSONRPCResponse, void> {
-  abstract next(): Promise<IteratorResult<T, JSONRPCResponse>>
+export abstract class Relay<T, R = JSONRPCResponse> implements AsyncGenerator<T, R, void> {
+  abstract next(): Promise<IteratorResult<T, R>>
 
   /**
    * What `next` would yield at once, without the promise; undefined where there is nothing, or where only `next`
@@ -23,12 +23,12 @@ export abstract class Relay<T> implements AsyncGenerator<T, JSONRPCResponse, voi
   /** Lets go of what is behind; called at least once where the exchange is not run to its end. */
   protected abstract release(): void
 
-  return(value: JSONRPCResponse | PromiseLike<JSONRPCResponse>): Promise<IteratorResult<T, JSONRPCResponse>> {
+  return(value: R | PromiseLike<R>): Promise<IteratorResult<T, R>> {
     this.release()
-    return Promise.resolve(value).then(response => ({ done: true, value: response }))
+    return Promise.resolve(value).then(result => ({ done: true, value: result }))
   }
 
-  throw(error: unknown): Promise<IteratorResult<T, JSONRPCResponse>> {
+  throw(error: unknown): Promise<IteratorResult<T, R>> {
     this.release()
     return Promise.reject(error)
   }

@@ -16,15 +16,17 @@ import {
   METHOD_TOOLS_CHANGED,
 } from '../protocol/methods.js'
 
-export interface ChangesOptions {
+/** The session whose client hears of the changes. */
+export interface ChangesHost {
   readonly handler: Handler
   readonly caller: Caller
   /** Describes a request in `_meta` as coming from this session's client. */
-  readonly describe: (request: JSONRPCRequest) => JSONRPCRequest
-  readonly onChange: (change: JSONRPCNotification) => void
-  /** First and longest wait before listening again after a loss, in milliseconds. Default 500 and 30,000. */
-  readonly backoff?: readonly [first: number, longest: number]
+  describe(request: JSONRPCRequest): JSONRPCRequest
+  changed(change: JSONRPCNotification): void
 }
+
+/** First and longest wait before listening again after a loss, in milliseconds. */
+const BACKOFF: readonly [first: number, longest: number] = [500, 30_000]
 
 interface Subscription {
   readonly context: Context
@@ -43,9 +45,11 @@ const LIST_CHANGES = [
  * that no change falls between them.
  */
 export class Changes {
-  #options: ChangesOptions
+  readonly #host: ChangesHost
+  readonly #backoff: readonly [first: number, longest: number]
   #lists: JSONObject
-  #uris = new Set<string>()
+  /** Made with the first. */
+  #uris: Set<string> | undefined
   #current: Subscription | undefined
   #nextId = 1
   #failures = 0
@@ -53,9 +57,10 @@ export class Changes {
   #closed = false
 
   /** `lists` names the lists whose changes the server announces. */
-  constructor(lists: JSONObject, options: ChangesOptions) {
+  constructor(lists: JSONObject, host: ChangesHost, backoff = BACKOFF) {
     this.#lists = lists
-    this.#options = options
+    this.#host = host
+    this.#backoff = backoff
   }
 
   /** Starts listening, if there is anything to listen to. */
@@ -66,17 +71,18 @@ export class Changes {
 
   /** Resolves once the server acknowledged the resource; rejects with INVALID_PARAMS where it does not. */
   async subscribe(uri: string): Promise<void> {
-    if (this.#uris.has(uri)) return
+    if (this.#uris?.has(uri)) return
+    this.#uris ??= new Set()
     this.#uris.add(uri)
     const honoured = await this.#replace()
     const uris = honoured.resourceSubscriptions
     if (Array.isArray(uris) && uris.includes(uri)) return
-    this.#uris.delete(uri)
+    this.#uris?.delete(uri)
     throw new RpcError(METHOD_NOT_FOUND, `The server does not offer subscriptions to ${uri}`)
   }
 
   async unsubscribe(uri: string): Promise<void> {
-    if (!this.#uris.delete(uri)) return
+    if (!this.#uris?.delete(uri)) return
     if (this.#wantsAny()) await this.#replace()
     else this.#drop()
   }
@@ -88,7 +94,7 @@ export class Changes {
   }
 
   #wantsAny(): boolean {
-    return this.#uris.size > 0 || Object.keys(this.#lists).length > 0
+    return (this.#uris?.size ?? 0) > 0 || Object.keys(this.#lists).length > 0
   }
 
   #drop(): void {
@@ -111,7 +117,7 @@ export class Changes {
   }
 
   #open(): Subscription {
-    const context = new Context(this.#options.caller)
+    const context = new Context(this.#host.caller)
     let acknowledge: (honoured: JSONObject) => void = () => {}
     let refuse: (error: unknown) => void = () => {}
     const acknowledged = new Promise<JSONObject>((resolve, reject) => {
@@ -129,20 +135,20 @@ export class Changes {
     acknowledge: (honoured: JSONObject) => void,
     refuse: (error: unknown) => void,
   ): Promise<void> {
-    const request = this.#options.describe({
+    const request = this.#host.describe({
       jsonrpc: '2.0',
       id: `listen-${this.#nextId++}`,
       method: METHOD_LISTEN,
       params: {
         notifications: {
           ...this.#lists,
-          ...(this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {}),
+          ...(this.#uris?.size ? { resourceSubscriptions: [...this.#uris] } : {}),
         },
       },
     })
     let heard = false
     try {
-      const exchange = this.#options.handler(request, subscription.context)
+      const exchange = this.#host.handler(request, subscription.context)
       for (;;) {
         const step = await exchange.next()
         if (step.done) {
@@ -153,7 +159,7 @@ export class Changes {
           heard = true
           const honoured = step.value.params?.notifications
           acknowledge(isObject(honoured) ? honoured : {})
-        } else this.#options.onChange(withoutSubscription(step.value))
+        } else this.#host.changed(withoutSubscription(step.value))
       }
       // Nothing to honour: the server completed at once, and there is nothing to listen to again.
       if (heard && this.#failures === 0 && this.#current === subscription) this.#again(subscription)
@@ -168,13 +174,13 @@ export class Changes {
   /** After a loss: listen again, and let the client look, since a change may have passed unheard. */
   #again(lost: Subscription): void {
     if (this.#closed || this.#current !== lost || lost.context.cancelled !== undefined) return
-    const [first, longest] = this.#options.backoff ?? [500, 30_000]
+    const [first, longest] = this.#backoff
     const wait = Math.min(longest, first * 2 ** this.#failures++)
     this.#retry = setTimeout(() => {
       this.#replace().then(
         honoured => {
           for (const [key, method] of LIST_CHANGES) {
-            if (honoured[key] === true) this.#options.onChange(notification(method))
+            if (honoured[key] === true) this.#host.changed(notification(method))
           }
         },
         () => {},

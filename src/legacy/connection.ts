@@ -1,7 +1,6 @@
 import { type Caller, Context } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { Queue } from '../exchange/queue.js'
 import { RpcError } from '../protocol/errors.js'
 import {
   type JSONObject,
@@ -9,25 +8,14 @@ import {
   type JSONRPCRequest,
   type JSONRPCResponse,
   notification,
-  type RequestId,
-  resultResponse,
 } from '../protocol/message.js'
+import type { ClientCapabilities, Implementation } from '../protocol/meta.js'
 import {
-  type ClientCapabilities,
-  type Implementation,
-  isObject,
-  META_SUBSCRIPTION_ID,
-} from '../protocol/meta.js'
-import {
-  METHOD_ACKNOWLEDGED,
   METHOD_CALL_TOOL,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
   METHOD_LIST_TOOLS,
   METHOD_MESSAGE,
-  METHOD_PROMPTS_CHANGED,
-  METHOD_RESOURCE_UPDATED,
-  METHOD_RESOURCES_CHANGED,
   METHOD_TOOLS_CHANGED,
 } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
@@ -36,6 +24,7 @@ import { translatedCapabilities } from './capabilities.js'
 import type { LossKind, LossListener } from './losses.js'
 import { callPerhapsAsTask, InsistingTools, offersToolTasks } from './required-task.js'
 import type { Session, SessionExchange } from './session.js'
+import { type Held, isChange, Subscription, type SubscriptionHost } from './subscription.js'
 
 export interface InitializeResult extends JSONObject {
   readonly protocolVersion: LegacyVersion
@@ -52,28 +41,19 @@ export interface ConnectionOptions {
   readonly onLoss?: LossListener | undefined
 }
 
-/** Changes that wait for one listener; a listener that does not read is ended, and listens again. */
-const MAX_CHANGES = 1000
-
 const INTERNAL_CALLER: Caller = { binding: 'internal' }
-
-interface Listener {
-  readonly id: RequestId
-  readonly methods: ReadonlySet<string>
-  readonly uris: ReadonlySet<string>
-  readonly queue: Queue<JSONRPCNotification, JSONRPCResponse>
-}
 
 /**
  * A session with a legacy server after its handshake, and what the bridge keeps for it: the log level, the
  * resources subscribed to, and who listens for changes.
  */
-export class LegacyConnection {
+export class LegacyConnection implements SubscriptionHost {
   readonly session: Session
   readonly server: InitializeResult
   readonly clientCapabilities: ClientCapabilities
   readonly onLoss: LossListener | undefined
-  #listeners = new Set<Listener>()
+  #subscriptions = new Set<Subscription>()
+  /** The resources that the server tells of, and for how many subscriptions. */
   #subscribed = new Map<string, { count: number; ready: Promise<boolean> }>()
   #level: string | undefined
   #stop = new Context(INTERNAL_CALLER)
@@ -115,9 +95,8 @@ export class LegacyConnection {
     void this.#pump()
   }
 
-  /** True while somebody listens, so that an idle connection is not closed under them. */
-  get listening(): boolean {
-    return this.#listeners.size > 0
+  get capabilities(): JSONObject {
+    return this.server.capabilities
   }
 
   /**
@@ -138,54 +117,23 @@ export class LegacyConnection {
     return this.session.request(request, context)
   }
 
-  /** `subscriptions/listen`, fed by what the server says outside of calls. */
-  async *listen(request: JSONRPCRequest, context: Context): Exchange {
-    const filter = isObject(request.params?.notifications) ? request.params.notifications : {}
-    const capabilities = this.server.capabilities
-    const honoured: Record<string, unknown> = {}
-    const methods = new Set<string>()
-    for (const [key, capability, method] of LIST_CHANGES) {
-      if (filter[key] === true && listChanged(capabilities[capability])) {
-        honoured[key] = true
-        methods.add(method)
-      }
-    }
-    const wanted = Array.isArray(filter.resourceSubscriptions) ? filter.resourceSubscriptions : []
-    const listener: Listener = { id: request.id, methods, uris: new Set(), queue: new Queue() }
-    const uris = listener.uris as Set<string>
-    const off = context.onCancel(() =>
-      listener.queue.fail(new TransportError('ERR_CANCELLED', 'The subscription was cancelled')),
-    )
-    this.#listeners.add(listener)
-    try {
-      if (isObject(capabilities.resources) && capabilities.resources.subscribe === true) {
-        const accepted = await Promise.all(wanted.map(uri => this.#subscribe(String(uri))))
-        wanted.forEach((uri, index) => {
-          if (accepted[index]) uris.add(String(uri))
-        })
-        if (uris.size > 0) honoured.resourceSubscriptions = [...uris]
-      }
-      yield notification(METHOD_ACKNOWLEDGED, {
-        _meta: { [META_SUBSCRIPTION_ID]: request.id },
-        notifications: honoured,
-      })
-      if (methods.size === 0 && uris.size === 0) return ended(request.id)
-      for (;;) {
-        const step = await listener.queue.next()
-        if (step.done) return step.value
-        yield step.value
-      }
-    } finally {
-      off()
-      this.#listeners.delete(listener)
-      for (const uri of uris) this.#unsubscribe(uri)
-    }
+  /** `subscriptions/listen`, fed by what the server says outside of calls. `held` is released at its end. */
+  listen(request: JSONRPCRequest, context: Context, held?: Held): Exchange {
+    return new Subscription(this, request, context, held)
   }
 
-  /** Ends the listeners gracefully and closes the session. */
+  joined(subscription: Subscription): void {
+    this.#subscriptions.add(subscription)
+  }
+
+  left(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription)
+  }
+
+  /** Ends the subscriptions gracefully and closes the session. */
   async close(): Promise<void> {
     this.#stop.cancel('shutdown')
-    this.#end()
+    for (const subscription of [...this.#subscriptions]) subscription.end()
     await this.session[Symbol.asyncDispose]()
   }
 
@@ -198,39 +146,20 @@ export class LegacyConnection {
         this.#fanOut(step.value)
       }
     } catch {
-      // The session broke: its calls say so, and its listeners listen again.
+      // The session broke: its calls say so, and its subscribers listen again.
     }
-    for (const listener of this.#listeners) {
-      listener.queue.fail(new TransportError('ERR_CLOSED', 'The server is gone; listen again'))
+    for (const subscription of [...this.#subscriptions]) {
+      subscription.fail(new TransportError('ERR_CLOSED', 'The server is gone; listen again'))
     }
   }
 
   #fanOut(change: JSONRPCNotification): void {
     if (change.method === METHOD_TOOLS_CHANGED) this.#taskTools?.forget()
-    const updated = change.method === METHOD_RESOURCE_UPDATED
-    const uri = updated ? change.params?.uri : undefined
-    if (!updated && !LIST_CHANGES.some(([, , method]) => method === change.method)) {
-      this.onLoss?.(LOSSES[change.method] ?? 'notification-outside-call', change.method)
-      return
-    }
-    for (const listener of this.#listeners) {
-      if (updated ? !listener.uris.has(uri as string) : !listener.methods.has(change.method)) continue
-      if (listener.queue.size >= MAX_CHANGES) {
-        listener.queue.fail(
-          new TransportError('ERR_BUSY', `${MAX_CHANGES} changes wait unread; listen again`),
-        )
-        continue
-      }
-      const _meta = { ...change.params?._meta, [META_SUBSCRIPTION_ID]: listener.id }
-      listener.queue.push({ ...change, params: { ...change.params, _meta } })
-    }
+    if (isChange(change)) for (const subscription of this.#subscriptions) subscription.hear(change)
+    else this.onLoss?.(LOSSES[change.method] ?? 'notification-outside-call', change.method)
   }
 
-  #end(): void {
-    for (const listener of this.#listeners) listener.queue.close(ended(listener.id))
-  }
-
-  #subscribe(uri: string): Promise<boolean> {
+  subscribe(uri: string): Promise<boolean> {
     const known = this.#subscribed.get(uri)
     if (known !== undefined) {
       known.count += 1
@@ -251,7 +180,7 @@ export class LegacyConnection {
     return ready
   }
 
-  #unsubscribe(uri: string): void {
+  unsubscribe(uri: string): void {
     const known = this.#subscribed.get(uri)
     if (known === undefined) return
     known.count -= 1
@@ -265,12 +194,6 @@ export class LegacyConnection {
     return lastStep(this.session, request, new Context(INTERNAL_CALLER))
   }
 }
-
-const LIST_CHANGES = [
-  ['toolsListChanged', 'tools', METHOD_TOOLS_CHANGED],
-  ['promptsListChanged', 'prompts', METHOD_PROMPTS_CHANGED],
-  ['resourcesListChanged', 'resources', METHOD_RESOURCES_CHANGED],
-] as const
 
 /** What else a server says outside of calls, and what its loss is called. */
 const LOSSES: Readonly<Record<string, LossKind>> = {
@@ -297,14 +220,6 @@ function initializeRequest(options: ConnectionOptions): JSONRPCRequest {
       clientInfo: options.clientInfo ?? { name: 'anyport', version: '0' },
     },
   }
-}
-
-function listChanged(capability: unknown): boolean {
-  return isObject(capability) && capability.listChanged === true
-}
-
-function ended(id: RequestId): JSONRPCResponse {
-  return resultResponse(id, { resultType: 'complete', _meta: { [META_SUBSCRIPTION_ID]: id } })
 }
 
 async function lastStep(

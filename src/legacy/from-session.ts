@@ -2,6 +2,7 @@ import { Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
 import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
+import { Relay } from '../exchange/relay.js'
 import { INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
 import {
   errorResponse,
@@ -82,7 +83,7 @@ export function fromSession(
       return askingCall(connections, suspended, settle, request, context)
     }
     if (request.method === METHOD_DISCOVER) return discover(connections, request, context)
-    if (request.method === METHOD_LISTEN) return listen(connections, request, context)
+    if (request.method === METHOD_LISTEN) return new Listening(connections, request, context)
     if (isRemovedInModern(request.method)) return removed(request)
     return new PlainCall({
       request,
@@ -251,12 +252,37 @@ async function* discover(connections: ConnectionSource, request: JSONRPCRequest,
   }
 }
 
-async function* listen(connections: ConnectionSource, request: JSONRPCRequest, context: Context): Exchange {
-  const lease = await connections.acquire(request, context, false)
-  try {
-    return yield* lease.connection.listen(request, context)
-  } finally {
-    lease.release()
+/** A `subscriptions/listen`, for which a connection is held. By hand, as what it leads to is. */
+class Listening extends Relay<JSONRPCNotification> {
+  readonly #connections: ConnectionSource
+  readonly #request: JSONRPCRequest
+  readonly #context: Context
+  #subscription: Exchange | undefined
+  #over = false
+
+  constructor(connections: ConnectionSource, request: JSONRPCRequest, context: Context) {
+    super()
+    this.#connections = connections
+    this.#request = request
+    this.#context = context
+  }
+
+  next(): Promise<IteratorResult<JSONRPCNotification, JSONRPCResponse>> {
+    return this.#subscription?.next() ?? this.#begin()
+  }
+
+  protected release(): void {
+    this.#over = true
+    this.#subscription?.return(undefined as never).catch(() => {})
+  }
+
+  async #begin(): Promise<IteratorResult<JSONRPCNotification, JSONRPCResponse>> {
+    if (this.#over) throw new Error('The subscription is over')
+    const lease = await this.#connections.acquire(this.#request, this.#context, false)
+    this.#subscription = lease.connection.listen(this.#request, this.#context, lease)
+    const first = this.#subscription.next()
+    if (this.#over) this.release()
+    return first
   }
 }
 

@@ -2,7 +2,6 @@ import type { Caller, Context } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Handler } from '../exchange/exchange.js'
 import { finish } from '../exchange/exchange.js'
-import { Queue } from '../exchange/queue.js'
 import { INVALID_PARAMS, INVALID_REQUEST, RpcError } from '../protocol/errors.js'
 import {
   errorResponse,
@@ -24,7 +23,7 @@ import {
 import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
 import { translatedCapabilities } from './capabilities.js'
-import { Changes } from './changes.js'
+import { Changes, type ChangesHost } from './changes.js'
 import { ClientQuestions } from './client-questions.js'
 import { toLegacyError } from './error-codes.js'
 import { ForwardedCall, type ForwardHost } from './forwarded-call.js'
@@ -32,6 +31,7 @@ import type { LossListener } from './losses.js'
 import { type Identity, identityOf, toModernRequest } from './requests.js'
 import type { ShownTools } from './results.js'
 import type { Session, SessionExchange } from './session.js'
+import { type EventsHost, SessionEvents } from './session-events.js'
 
 export interface ToSessionOptions {
   /** How often one call may come back with questions. Default 10. */
@@ -54,6 +54,7 @@ export interface ToSessionOptions {
 export interface ServedSession extends Session {
   /** Set once `initialize` was answered. */
   readonly protocolVersion: LegacyVersion | undefined
+  events(context: Context): SessionEvents
 }
 
 /** Events that wait for a reader; the oldest are dropped first. */
@@ -69,7 +70,7 @@ interface OpenCall {
   context: Context | undefined
 }
 
-class HandlerSession implements ServedSession, ForwardHost {
+class HandlerSession implements ServedSession, ForwardHost, ChangesHost, EventsHost {
   protocolVersion: LegacyVersion | undefined
   readonly handler: Handler
   readonly shown: ShownTools = { wrapped: undefined }
@@ -78,9 +79,8 @@ class HandlerSession implements ServedSession, ForwardHost {
   // Made when they are needed: thousands of sessions are idle at a time.
   #calls: Map<RequestId, OpenCall> | undefined
   #questions: ClientQuestions | undefined
-  #events: Queue<JSONRPCNotification> | undefined
+  #events: SessionEvents | undefined
   #changes: Changes | undefined
-  #lists: JSONObject = {}
   #caller: Caller = { binding: 'internal' }
   #closed = false
 
@@ -134,25 +134,29 @@ class HandlerSession implements ServedSession, ForwardHost {
     }
   }
 
-  async *events(context: Context): AsyncGenerator<JSONRPCNotification, void, void> {
-    this.#events ??= new Queue()
-    const queue = this.#events
+  events(context: Context): SessionEvents {
+    return new SessionEvents(this, context)
+  }
+
+  started(events: SessionEvents): void {
+    this.#events?.close()
+    this.#events = events
     this.#changes?.start()
-    const stop = () => {
-      if (this.#events !== queue) return
-      this.#events = undefined
-      queue.close()
-    }
-    const off = context.onCancel(stop)
-    try {
-      for (;;) {
-        const step = await queue.next()
-        if (step.done) return
-        yield step.value
-      }
-    } finally {
-      off()
-    }
+  }
+
+  stopped(events: SessionEvents): void {
+    if (this.#events === events) this.#events = undefined
+  }
+
+  get caller(): Caller {
+    return this.#caller
+  }
+
+  changed(change: JSONRPCNotification): void {
+    const events = this.#events
+    if (events === undefined) return
+    if (events.size < MAX_EVENTS) events.push(change)
+    else this.#options.onLoss?.('notification-outside-call', change.method)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -181,10 +185,9 @@ class HandlerSession implements ServedSession, ForwardHost {
     const logLevel = serverCapabilities.logging === undefined ? undefined : (this.#options.logLevel ?? 'info')
     this.#identity = identityOf(identity.clientInfo, identity.capabilities, logLevel)
     this.#caller = withoutHeaders(context.caller)
-    this.#lists = announcedLists(serverCapabilities)
     this.protocolVersion = version
     this.#changes?.close()
-    this.#changes = this.#makeChanges()
+    this.#changes = new Changes(announcedLists(serverCapabilities), this)
     return resultResponse(request.id, this.#initializeResult(discovered, serverCapabilities, version))
   }
 
@@ -241,20 +244,6 @@ class HandlerSession implements ServedSession, ForwardHost {
   ask(inputRequests: unknown, context: Context): ReturnType<ClientQuestions['ask']> {
     this.#questions ??= new ClientQuestions(this.#options)
     return this.#questions.ask(inputRequests, context, this.version, this.#identity.capabilities)
-  }
-
-  #makeChanges(): Changes {
-    return new Changes(this.#lists, {
-      handler: this.handler,
-      caller: this.#caller,
-      describe: request => this.describe(request),
-      onChange: change => {
-        const queue = this.#events
-        if (queue === undefined) return
-        if (queue.size < MAX_EVENTS) queue.push(change)
-        else this.#options.onLoss?.('notification-outside-call', change.method)
-      },
-    })
   }
 }
 

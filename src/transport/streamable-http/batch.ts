@@ -68,9 +68,9 @@ export class Batch {
   }
 
   /** Lets go of calls that have not ended. */
-  release(): void {
+  async return(): Promise<void> {
     this.#outbox.close()
-    for (const call of this.#calls) void call.exchange.return(undefined as never).catch(() => {})
+    await Promise.allSettled(this.#calls.map(call => call.exchange.return(undefined as never)))
   }
 
   #start(): void {

@@ -11,7 +11,6 @@ import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
 import { ACCEPTED, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
-import type { ReadyExchange } from '../../exchange/relay.js'
 import type { SessionExchange } from '../../legacy/session.js'
 import { type ToSessionOptions, toSession } from '../../legacy/to-session.js'
 import { UPSTREAM_BUSY } from '../../protocol/errors.js'
@@ -29,7 +28,7 @@ import type { Accept } from './accept.js'
 import { Batch, MAX_BATCH } from './batch.js'
 import type { Patience } from './patience.js'
 import { jsonReply, streamReply } from './reply.js'
-import type { SessionStream, StreamOptions, StreamSource } from './session-streams.js'
+import type { SessionStream, StreamOptions } from './session-streams.js'
 import type { HttpSession, Sessions } from './sessions.js'
 
 export interface LegacyServices {
@@ -214,12 +213,7 @@ function streamCall(
   options: StreamOptions,
   headers: Readonly<Record<string, string>> | undefined,
 ): HttpReply {
-  const source: StreamSource = {
-    next: () => exchange.next(),
-    ready: () => (exchange as ReadyExchange<JSONRPCMessage>).ready?.(),
-    release: () => void exchange.return(undefined as never).catch(() => {}),
-  }
-  const stream = session.streams.open(source, options)
+  const stream = session.streams.open(exchange, options)
   return attach(services, session, request, stream, headers)
 }
 

@@ -21,13 +21,13 @@ import { type EventRun, KeptEvents, type ReplayLimits } from './kept-events.js'
 import { eventOf } from './reply.js'
 import { BURST, StreamConnection } from './stream-connection.js'
 
-/** Where a stream's messages come from: yields messages, and may end with a response. */
+/** Where a stream's messages come from: an exchange, or what is like one. */
 export interface StreamSource {
   next(): Promise<IteratorResult<JSONRPCMessage, JSONRPCResponse | undefined>>
   /** A message that is there already, without the promise. */
   ready?(): JSONRPCMessage | undefined
   /** Releases it where it is not run to its end. */
-  release?(): void
+  return(value: never): Promise<unknown>
 }
 
 /** `ended`: known, but nothing will follow any more. `unknown`: not an event of this session. */
@@ -177,7 +177,7 @@ export class SessionStream {
   /** Ends the stream for its connections, after what they have waiting, and lets go of its source. */
   close(): void {
     if (this.ended) return
-    this.#source.release?.()
+    this.#source.return(undefined as never).catch(() => {})
     this.ended = true
     for (const connection of [...this.#connections]) this.#release(connection)
     this.#streams.forget(this)
@@ -199,7 +199,7 @@ export class SessionStream {
     step.then(this.#onStep, this.#onError)
   }
 
-  readonly #onStep = (step: IteratorResult<JSONRPCMessage, JSONRPCResponse | undefined>): void => {
+  readonly #onStep = (step: Awaited<ReturnType<StreamSource['next']>>): void => {
     this.#pulling = false
     if (this.ended) return
     if (step.done) {

@@ -5,7 +5,7 @@ import type { Drainable, InFlight } from '../../exchange/in-flight.js'
 import { Roster } from '../../exchange/roster.js'
 import type { ServedSession } from '../../legacy/to-session.js'
 import type { ReplayLimits } from './kept-events.js'
-import { type Resumed, type SessionStream, SessionStreams, type StreamSource } from './session-streams.js'
+import { type Resumed, type SessionStream, SessionStreams } from './session-streams.js'
 import type { StreamConnection } from './stream-connection.js'
 
 export interface SessionLimits {
@@ -135,11 +135,7 @@ export class HttpSession implements Drainable {
   listen(retryMs: number | undefined): StreamConnection {
     if (this.#standalone === undefined || this.#standalone.ended) {
       this.#events = new Context({ binding: 'streamable-http', session: this.id })
-      const events = this.served.events(this.#events)
-      const source: StreamSource = {
-        next: () => events.next() as ReturnType<StreamSource['next']>,
-        release: () => void events.return().catch(() => {}),
-      }
+      const source = this.served.events(this.#events)
       this.#standalone = this.streams.open(source, { onEnd: () => this.#inFlight.closed(this) })
       this.#inFlight.open(this)
     }
