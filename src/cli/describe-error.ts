@@ -1,7 +1,7 @@
 /** An error as a person wants to read it: one sentence, then what the program last said, and the stack only on request. */
 
 import { TransportError } from '../exchange/errors.js'
-import { printable } from '../node/log.js'
+import { printable } from '../exchange/printable.js'
 
 export function describeError(error: unknown, { stack = false } = {}): string {
   if (!(error instanceof Error)) return printable(String(error))

@@ -23,6 +23,7 @@ export type TransportErrorCode =
   | 'ERR_CONNECT' // nothing answers at the address
   | 'ERR_LISTEN' // we could not listen at the address
   | 'ERR_HANDSHAKE' // the peer answered, but not as an MCP server
+  | 'ERR_STATUS' // the peer answered with an HTTP status that is no answer to the call
   | 'ERR_TIMEOUT' // no answer within the limit
   | 'ERR_TOO_LARGE' // a message exceeded a limit
   | 'ERR_BUSY' // a bounded queue or pool is full
@@ -37,6 +38,8 @@ export interface TransportFacts {
   readonly knob?: string
   readonly exitCode?: number
   readonly signal?: string
+  /** The HTTP status that the peer answered with. */
+  readonly status?: number
   /** The last lines the program wrote to stderr. */
   readonly stderr?: readonly string[]
   /** True where the request certainly never reached the peer, so that repeating it is safe. */
@@ -81,6 +84,7 @@ const RPC_CODES: Record<TransportErrorCode, number> = {
   ERR_CONNECT: UPSTREAM_UNAVAILABLE,
   ERR_LISTEN: INTERNAL_ERROR,
   ERR_HANDSHAKE: UPSTREAM_UNAVAILABLE,
+  ERR_STATUS: UPSTREAM_UNAVAILABLE,
   ERR_TIMEOUT: UPSTREAM_TIMEOUT,
   ERR_TOO_LARGE: TOO_LARGE,
   ERR_BUSY: UPSTREAM_BUSY,
@@ -93,12 +97,13 @@ const RPC_CODES: Record<TransportErrorCode, number> = {
 export function toErrorObject(error: unknown): JSONRPCErrorObject {
   if (error instanceof RpcError) return error.toErrorObject()
   if (error instanceof TransportError) {
-    const { hop, knob, exitCode, signal, stderr } = error.facts
+    const { hop, knob, exitCode, signal, status, stderr } = error.facts
     const data: Record<string, unknown> = { code: error.code }
     if (hop !== undefined) data.hop = hop
     if (knob !== undefined) data.option = knob
     if (exitCode !== undefined) data.exitCode = exitCode
     if (signal !== undefined) data.signal = signal
+    if (status !== undefined) data.status = status
     if (stderr !== undefined && stderr.length > 0) data.stderr = stderr
     return { code: RPC_CODES[error.code], message: error.message, data }
   }

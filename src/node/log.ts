@@ -1,6 +1,7 @@
 /** Structured log lines on stderr: for people, or as JSON. One line per record, whatever its values hold. */
 
 import type { Writable } from 'node:stream'
+import { printable } from '../exchange/printable.js'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export type LogFormat = 'text' | 'json'
@@ -80,20 +81,6 @@ export function createLog(options: LogOptions = {}): Log {
   }
 }
 
-/** Text from elsewhere as it may be shown: no control characters, so no forged lines and no terminal tricks. */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, character => {
-    if (character === '\n') return '\\n'
-    if (character === '\r') return '\\r'
-    if (character === '\t') return '\\t'
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
-}
-
-/** C0 and C1 controls, line separators, and marks that change the direction of text. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
-
 /** Colours belong on terminals only, and not where NO_COLOR asks for none (no-color.org). */
 export function useColors(output: { readonly isTTY?: boolean }): boolean {
   return output.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
@@ -103,7 +90,7 @@ type Render = (level: LogLevel, event: string, message: string, fields?: LogFiel
 
 const renderJson: Render = (level, event, message, fields) =>
   // JSON escapes the C0 controls; the others would still reach a terminal.
-  `${JSON.stringify({ time: new Date().toISOString(), level, event, message, ...fields }, jsonValue).replace(UNPRINTABLE, printable)}\n`
+  `${printable(JSON.stringify({ time: new Date().toISOString(), level, event, message, ...fields }, jsonValue))}\n`
 
 const COLORS: Readonly<Record<string, string>> = { debug: '2', info: '36', warn: '33', error: '31' }
 
