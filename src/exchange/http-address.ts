@@ -23,3 +23,8 @@ export function nameOfUrl(url: string): string {
 function isRandom(text: string): boolean {
   return text.length >= 20 && /\d/.test(text) && /[A-Za-z]/.test(text) && !/%2F/i.test(text)
 }
+
+/** Scheme, host and port are the same. `URL.origin` does not tell for schemes of our own (`http+unix:`). */
+export function isSameOrigin(one: URL, other: URL): boolean {
+  return one.protocol === other.protocol && one.host === other.host
+}
