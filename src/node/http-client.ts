@@ -1,4 +1,4 @@
-/** The HTTP client behind remote servers: undici's connections, dialled, limited and explained by us (decisions/0011). */
+/** The HTTP client behind remote servers: undici's connections, dialled, limited and explained by us (decisions/0012). */
 
 import type { Client } from 'undici'
 import type { Context } from '../exchange/context.js'
