@@ -1,5 +1,15 @@
+import { Call, type CallHost } from '../../exchange/call.js'
+import {
+  type CallLimits,
+  DEFAULT_MAX_CALLS,
+  onlyCandidate,
+  overdue,
+  SLOW_READER_LIMIT,
+  sweepCalls,
+} from '../../exchange/call-limits.js'
 import type { Context } from '../../exchange/context.js'
 import { TransportError } from '../../exchange/errors.js'
+import { outgoing, restored, restoredProgress } from '../../exchange/remint.js'
 import { TOO_LARGE } from '../../protocol/errors.js'
 import type { Noise } from '../../protocol/line-codec.js'
 import type {
@@ -7,33 +17,21 @@ import type {
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
-  Params,
-  ProgressToken,
-  RequestId,
 } from '../../protocol/message.js'
 import { errorResponse, resultResponse } from '../../protocol/message.js'
-import { isObject, META_SUBSCRIPTION_ID } from '../../protocol/meta.js'
+import { META_SUBSCRIPTION_ID } from '../../protocol/meta.js'
 import {
-  METHOD_CALL_TOOL,
   METHOD_CANCELLED,
   METHOD_LISTEN,
   METHOD_MESSAGE,
   METHOD_PROGRESS,
   METHOD_TASK_RESULT,
-  mayAsk,
 } from '../../protocol/methods.js'
-import { Call, type CallHost } from './call.js'
 import type { Channel } from './channel.js'
 import { Slots } from './slots.js'
 import { TaskProgress } from './task-progress.js'
 
-export interface CallsOptions {
-  /** How long the peer may stay silent about a call, in milliseconds. Progress counts as a sign of life. */
-  readonly timeout?: number
-  /** How long a call may take in all, whatever its progress, in milliseconds. */
-  readonly maxTimeout?: number
-  /** How many calls may be open at once on this connection. */
-  readonly maxCalls?: number
+export interface CallsOptions extends CallLimits {
   /** A request of the peer (legacy peers only). */
   readonly question?: (request: JSONRPCRequest) => void
   /** A notification that belongs to no open call. */
@@ -41,13 +39,6 @@ export interface CallsOptions {
   readonly noise?: (noise: Noise) => void
   readonly closed?: (error: Error | undefined) => void
 }
-
-const DEFAULT_TIMEOUT = 10 * 60_000
-const DEFAULT_MAX_TIMEOUT = 60 * 60_000
-const DEFAULT_MAX_CALLS = 10_000
-
-/** How long one caller that does not read may hold up the others on a shared pipe, in milliseconds. */
-const SLOW_READER_LIMIT = 30_000
 
 /**
  * The client's end of a channel: gives each call an id and a progress token of our own, and brings what comes
@@ -102,6 +93,11 @@ export class Calls implements CallHost {
     return this.#pending.all().some(call => call.method !== METHOD_LISTEN)
   }
 
+  /** Closes the channel. */
+  close(): Promise<void> {
+    return this.channel.close()
+  }
+
   /** Cold: the request is written when the call is first pulled. */
   call(request: JSONRPCRequest, context: Context): Call {
     return new Call(this, request, context)
@@ -116,27 +112,9 @@ export class Calls implements CallHost {
     if (!this.closed) this.channel.send(message)
   }
 
-  /**
-   * The one call that a message without an address can belong to: the only one that may ask, or else the only
-   * one at all. Undefined where there is a choice, because nobody may guess between two callers.
-   */
+  /** See {@link onlyCandidate}. */
   onlyCandidate(): Call | undefined {
-    let asking: Call | undefined
-    let any: Call | undefined
-    let askingCount = 0
-    let count = 0
-    for (const call of this.#pending.all()) {
-      if (call.method === METHOD_LISTEN || call.opening) continue
-      count += 1
-      any = call
-      if (mayAsk(call.method) || call.method === METHOD_TASK_RESULT) {
-        askingCount += 1
-        asking = call
-        if (askingCount > 1) return undefined
-      }
-    }
-    if (askingCount === 1) return asking
-    return count === 1 ? any : undefined
+    return onlyCandidate(this.#pending.all())
   }
 
   open(call: Call, request: JSONRPCRequest): void {
@@ -149,15 +127,11 @@ export class Calls implements CallHost {
       })
     }
     call.upstreamId = this.#pending.add(call)
-    const { method, params } = request
-    const message: JSONRPCRequest =
-      params === undefined
-        ? { jsonrpc: '2.0', id: call.upstreamId, method }
-        : { jsonrpc: '2.0', id: call.upstreamId, method, params: outgoingParams(params, call) }
+    const message = outgoing(request, call)
     call.openedAt = call.lastSign = now()
-    if (method === METHOD_TASK_RESULT) this.#tasks.wait(call, params)
+    if (call.method === METHOD_TASK_RESULT) this.#tasks.wait(call, request.params)
     if (call.method !== METHOD_LISTEN) this.lastUsed = call.openedAt
-    this.#sweep ??= startSweep(this.#options, () => this.#expire())
+    this.#sweep ??= sweepCalls(this.#options, () => this.#expire())
     if (this.#congested) this.#waiting.push({ call, message })
     else this.#write(message)
   }
@@ -207,10 +181,7 @@ export class Calls implements CallHost {
     if (call === undefined) return // late, after a cancel
     this.#forget(call)
     this.#tasks.responded(call, message)
-    // The message is ours alone: renaming it in place spares a copy of every response.
-    ;(message as { id: RequestId }).id = call.id
-    if (call.method === METHOD_LISTEN && 'result' in message) restoreSubscription(message, call.id)
-    call.respond(message as JSONRPCResponse)
+    call.respond(restored(message as JSONRPCResponse, call))
   }
 
   #question(request: JSONRPCRequest): void {
@@ -231,13 +202,10 @@ export class Calls implements CallHost {
       case METHOD_PROGRESS: {
         const token = params?.progressToken as number
         const call = this.#pending.get(token) ?? this.#tasks.waiterOf(token)
-        if (call === undefined || params === undefined) return
+        if (call === undefined) return
         call.lastSign = now()
-        // Without a token of the caller's own it was only meant for us.
-        if (call.token !== undefined) {
-          params.progressToken = call.token satisfies ProgressToken
-          call.push(notification)
-        }
+        const own = restoredProgress(notification, call)
+        if (own !== undefined) call.push(own)
         return
       }
       case METHOD_MESSAGE: {
@@ -337,7 +305,6 @@ export class Calls implements CallHost {
     return this.#pending.delete(call.upstreamId, call)
   }
 
-  /** One timer for all calls: a timer each would cost more than a small call does. */
   #expire(): void {
     if (this.#pending.size === 0) {
       clearInterval(this.#sweep)
@@ -345,13 +312,11 @@ export class Calls implements CallHost {
       return
     }
     const time = now()
-    const { timeout = DEFAULT_TIMEOUT, maxTimeout = DEFAULT_MAX_TIMEOUT } = this.#options
     for (const call of this.#pending.all()) {
-      if (call.method === METHOD_LISTEN || call.opening) continue
-      if (call.openQuestions > 0) call.lastSign = time
-      const silent = time - call.lastSign >= timeout
-      if (silent || time - call.openedAt >= maxTimeout)
-        this.#timeOut(call, silent ? timeout : maxTimeout, silent)
+      const late = overdue(call, time, this.#options, this.channel.name)
+      if (late === undefined) continue
+      this.drop(call, 'timeout')
+      call.fail(late)
     }
     for (const [call, since] of [...this.#slow]) {
       if (time - since < SLOW_READER_LIMIT) continue
@@ -363,45 +328,6 @@ export class Calls implements CallHost {
       )
     }
   }
-
-  #timeOut(call: Call, limit: number, silent: boolean): void {
-    this.drop(call, 'timeout')
-    const what = silent ? 'did not answer' : 'did not finish'
-    call.fail(
-      new TransportError('ERR_TIMEOUT', `${this.channel.name} ${what} ${call.method} within ${limit} ms`, {
-        hop: this.channel.name,
-        knob: silent ? '--timeout' : '--max-timeout',
-      }),
-    )
-  }
-}
-
-function startSweep(options: CallsOptions, expire: () => void): ReturnType<typeof setInterval> {
-  const { timeout = DEFAULT_TIMEOUT, maxTimeout = DEFAULT_MAX_TIMEOUT } = options
-  const shortest = Math.min(timeout, maxTimeout, SLOW_READER_LIMIT)
-  const timer = setInterval(expire, Math.max(20, Math.min(1000, shortest / 10)))
-  ;(timer as { unref?: () => void }).unref?.()
-  return timer
-}
-
-/**
- * A caller's progress token means nothing to the peer: ours is the call's own id there. Tools are asked for progress
- * even where the caller is not interested, since it is the sign of life that keeps a long call from being cut.
- */
-function outgoingParams(params: Params, call: Call): Params {
-  if (call.token === undefined && call.method !== METHOD_CALL_TOOL) return params
-  // What is new comes first: adding a property to a spread copy costs ten times what overwriting one does.
-  const _meta: Record<string, unknown> = { progressToken: call.upstreamId, ...params._meta }
-  _meta.progressToken = call.upstreamId
-  const outgoing: Record<string, unknown> = { _meta, ...params }
-  outgoing._meta = _meta
-  return outgoing
-}
-
-function restoreSubscription(response: JSONRPCResponse, id: RequestId): void {
-  if (!('result' in response) || !isObject(response.result)) return
-  const meta = (response.result as { _meta?: Record<string, unknown> })._meta
-  if (meta !== undefined && META_SUBSCRIPTION_ID in meta) meta[META_SUBSCRIPTION_ID] = id
 }
 
 function now(): number {

@@ -1,3 +1,4 @@
+import type { Call } from '../../exchange/call.js'
 import type { Context } from '../../exchange/context.js'
 import { Queue } from '../../exchange/queue.js'
 import type { LossListener } from '../../legacy/losses.js'
@@ -9,7 +10,6 @@ import type {
   RequestId,
 } from '../../protocol/message.js'
 import { errorResponse } from '../../protocol/message.js'
-import type { Call } from './call.js'
 import { Calls, type CallsOptions } from './calls.js'
 import type { Channel } from './channel.js'
 

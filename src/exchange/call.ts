@@ -1,15 +1,15 @@
-import type { Context } from '../../exchange/context.js'
-import { TransportError } from '../../exchange/errors.js'
-import { Relay } from '../../exchange/relay.js'
 import type {
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
   ProgressToken,
   RequestId,
-} from '../../protocol/message.js'
-import { progressTokenOf } from '../../protocol/meta.js'
-import { METHOD_DISCOVER, METHOD_INITIALIZE } from '../../protocol/methods.js'
+} from '../protocol/message.js'
+import { progressTokenOf } from '../protocol/meta.js'
+import { METHOD_DISCOVER, METHOD_INITIALIZE } from '../protocol/methods.js'
+import type { Context } from './context.js'
+import { TransportError } from './errors.js'
+import { Relay } from './relay.js'
 
 type Step = IteratorResult<JSONRPCNotification | JSONRPCRequest, JSONRPCResponse>
 
@@ -27,7 +27,7 @@ const HIGH_WATER = 1024
 const LOW_WATER = 256
 
 /**
- * One call on a channel: an exchange written by hand, since an async generator would add two promises to
+ * One call at a peer: an exchange written by hand, since an async generator would add two promises to
  * every step. The peer sees an id and a progress token of ours; the caller sees its own again.
  */
 export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
@@ -44,9 +44,10 @@ export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
   /** Questions of the peer about this call that nobody has answered: its silence is ours until then. */
   openQuestions = 0
 
+  /** What surrounds it at its caller. */
+  readonly context: Context
   #host: CallHost
   #request: JSONRPCRequest | undefined
-  #context: Context
   #stopListening: (() => void) | undefined
   #items: (JSONRPCNotification | JSONRPCRequest)[] = []
   #head = 0
@@ -65,7 +66,7 @@ export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
       context.caller.binding === 'internal' &&
       (request.method === METHOD_INITIALIZE || request.method === METHOD_DISCOVER)
     this.#request = request
-    this.#context = context
+    this.context = context
   }
 
   get settled(): boolean {
@@ -133,7 +134,7 @@ export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
 
   #open(request: JSONRPCRequest): void {
     this.#request = undefined
-    const cancelled = this.#context.cancelled
+    const cancelled = this.context.cancelled
     if (cancelled !== undefined) {
       this.#outcome = { error: cancelledError(cancelled) }
       return
@@ -144,7 +145,7 @@ export class Call extends Relay<JSONRPCNotification | JSONRPCRequest> {
       this.#outcome = { error }
       return
     }
-    this.#stopListening = this.#context.onCancel(reason => this.#abandon(reason))
+    this.#stopListening = this.context.onCancel(reason => this.#abandon(reason))
   }
 
   #abandon(reason: string): void {
