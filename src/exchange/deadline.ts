@@ -36,3 +36,17 @@ export function within<T>(promise: Promise<T>, milliseconds: number, late: () =>
     )
   })
 }
+
+/** Resolves after so many milliseconds, or as soon as the call is cancelled. */
+export function delay(milliseconds: number, context: Context): Promise<void> {
+  return new Promise(resolve => {
+    const end = () => {
+      clearTimeout(timer)
+      off()
+      resolve()
+    }
+    const timer = setTimeout(end, milliseconds)
+    const off = context.cancelled === undefined ? context.onCancel(end) : () => {}
+    if (context.cancelled !== undefined) end()
+  })
+}

@@ -10,6 +10,7 @@ import {
 import type { Context } from '../../exchange/context.js'
 import { TransportError } from '../../exchange/errors.js'
 import { outgoing, restored, restoredProgress } from '../../exchange/remint.js'
+import { TaskProgress } from '../../exchange/task-progress.js'
 import { TOO_LARGE } from '../../protocol/errors.js'
 import type { Noise } from '../../protocol/line-codec.js'
 import type {
@@ -18,7 +19,7 @@ import type {
   JSONRPCRequest,
   JSONRPCResponse,
 } from '../../protocol/message.js'
-import { errorResponse, resultResponse } from '../../protocol/message.js'
+import { errorResponse, isRequest, resultResponse } from '../../protocol/message.js'
 import { META_SUBSCRIPTION_ID } from '../../protocol/meta.js'
 import {
   METHOD_CANCELLED,
@@ -29,7 +30,6 @@ import {
 } from '../../protocol/methods.js'
 import type { Channel } from './channel.js'
 import { Slots } from './slots.js'
-import { TaskProgress } from './task-progress.js'
 
 export interface CallsOptions extends CallLimits {
   /** A request of the peer (legacy peers only). */
@@ -69,6 +69,7 @@ export class Calls implements CallHost {
     channel.listen({
       message: message => this.#message(message),
       noise: noise => this.#noise(noise),
+      undelivered: (message, error) => this.#undelivered(message, error),
       ending: () => this.#end(),
       closed: error => this.#close(error),
     })
@@ -259,6 +260,14 @@ export class Calls implements CallHost {
       )
     }
     this.#options.noise?.(noise)
+  }
+
+  #undelivered(message: JSONRPCMessage, error: Error): void {
+    if (!isRequest(message)) return
+    const call = this.#pending.get(message.id as number)
+    if (call === undefined) return
+    this.#forget(call)
+    call.fail(error)
   }
 
   /** What was not written by now never is: it may go elsewhere. The peer may still have answers to the rest. */

@@ -7,6 +7,8 @@ export interface ChannelListener {
   message(message: JSONRPCMessage): void
   /** Something that is no message, or a message over a limit; the channel stays usable. */
   noise?(noise: Noise): void
+  /** The far side did not take a message, although the channel stands: where each message is a request of its own. */
+  undelivered?(message: JSONRPCMessage, error: Error): void
   /** The far side takes nothing any more, though it may still be heard; `closed` follows. */
   ending?(): void
   /** Called once, last. An error says why where the end was not asked for. */

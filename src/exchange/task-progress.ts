@@ -1,8 +1,8 @@
-import type { Call } from '../../exchange/call.js'
-import type { JSONObject, JSONRPCResponse } from '../../protocol/message.js'
-import { isObject } from '../../protocol/meta.js'
-import { METHOD_CALL_TOOL } from '../../protocol/methods.js'
-import { RawJson } from '../../protocol/raw-json.js'
+import type { JSONObject, JSONRPCResponse } from '../protocol/message.js'
+import { isObject } from '../protocol/meta.js'
+import { METHOD_CALL_TOOL } from '../protocol/methods.js'
+import { RawJson } from '../protocol/raw-json.js'
+import type { Call } from './call.js'
 
 /** Tasks made and not waited for yet; later ones go without progress. */
 const MAX_TASKS = 1_000
