@@ -286,6 +286,7 @@ const LOSSES: Readonly<Record<LossKind, string>> = {
   'elicitation-complete': 'The end of an elicitation was dropped: modern clients learn of it by their retry',
   'sampling-rejected':
     'A call failed because its client refused a sampling, which modern servers cannot be told',
+  'invalid-tool': 'a tool of the server is left out, because its x-mcp-header annotations are invalid',
 }
 
 function factsOf(error: unknown) {

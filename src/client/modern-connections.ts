@@ -1,9 +1,9 @@
 import type { Handler } from '../exchange/exchange.js'
-import type { Calls } from '../transport/channel/calls.js'
 import type { StopReason } from './events.js'
+import type { Link } from './link.js'
 
 export interface ModernConnection {
-  readonly calls: Calls
+  readonly link: Link
   readonly handler: Handler
 }
 
@@ -16,7 +16,7 @@ export interface ModernConnectionsOptions {
   readonly gone: () => Error
   readonly opened: (key: string) => void
   /** A connection is about to be closed; somebody may listen on it. */
-  readonly stopping: (key: string, calls: Calls, reason: StopReason, listened: boolean) => void
+  readonly stopping: (key: string, link: Link, reason: StopReason, listened: boolean) => void
 }
 
 interface Opening {
@@ -41,11 +41,11 @@ export class ModernConnections {
   /** A connection that stands. */
   get(key: string): ModernConnection | undefined {
     const connection = this.#connections.get(key)
-    return connection === undefined || connection.calls.closed ? undefined : connection
+    return connection === undefined || connection.link.closed ? undefined : connection
   }
 
   all(): readonly ModernConnection[] {
-    return [...this.#connections.values()].filter(({ calls }) => !calls.closed)
+    return [...this.#connections.values()].filter(({ link }) => !link.closed)
   }
 
   /** The group's connection; `open` makes it where there is none. */
@@ -76,7 +76,7 @@ export class ModernConnections {
 
   async close(): Promise<void> {
     clearInterval(this.#sweep)
-    const open = [...this.#connections.values()].map(({ calls }) => calls.channel.close())
+    const open = [...this.#connections.values()].map(({ link }) => link.close())
     await Promise.allSettled([...this.#closing, ...open])
     this.#connections.clear()
   }
@@ -102,10 +102,10 @@ export class ModernConnections {
 
   #closeIdle(): void {
     const time = performance.now()
-    for (const [key, { calls }] of this.#connections) {
-      if (calls.closed) this.#connections.delete(key)
-      else if (calls.busy) calls.lastUsed = time
-      else if (time - calls.lastUsed >= this.#options.idleTimeout) this.#stop(key, 'idle')
+    for (const [key, { link }] of this.#connections) {
+      if (link.closed) this.#connections.delete(key)
+      else if (link.busy) link.lastUsed = time
+      else if (time - link.lastUsed >= this.#options.idleTimeout) this.#stop(key, 'idle')
     }
   }
 
@@ -113,10 +113,10 @@ export class ModernConnections {
     const connection = this.#connections.get(key)
     if (connection === undefined) return
     this.#connections.delete(key)
-    const { calls } = connection
-    if (calls.closed) return
-    this.#options.stopping(key, calls, reason, calls.size > 0)
-    const closing = calls.channel.close().finally(() => this.#closing.delete(closing))
+    const { link } = connection
+    if (link.closed) return
+    this.#options.stopping(key, link, reason, link.size > 0)
+    const closing = link.close().finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
     closing.catch(() => {})
   }

@@ -1,21 +1,24 @@
 import { Context } from '../exchange/context.js'
-import { within } from '../exchange/deadline.js'
 import { TransportError } from '../exchange/errors.js'
 import { finish, type Handler } from '../exchange/exchange.js'
-import { type ConnectionOptions, LegacyConnection } from '../legacy/connection.js'
+import type { ConnectionOptions } from '../legacy/connection.js'
 import { detectEra, type ProbeOutcome } from '../legacy/detect.js'
-import type { LossListener } from '../legacy/losses.js'
 import { identityOf, toModernRequest } from '../legacy/requests.js'
-import type { Noise } from '../protocol/line-codec.js'
-import type { JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
-import { type Implementation, isObject } from '../protocol/meta.js'
+import type { JSONRPCRequest } from '../protocol/message.js'
 import { METHOD_DISCOVER } from '../protocol/methods.js'
-import { readResult } from '../protocol/raw-json.js'
-import type { Era } from '../protocol/versions.js'
-import type { Calls } from '../transport/channel/calls.js'
 import type { Channel } from '../transport/channel/channel.js'
 import { connectChannel } from '../transport/channel/connect.js'
 import { type ChannelSession, connectSession } from '../transport/channel/connect-session.js'
+import {
+  INTERNAL,
+  listOf,
+  type Opened,
+  type Opener,
+  type OpenOptions,
+  openLegacy,
+  silence,
+  unsupported,
+} from './opened.js'
 
 /** A server that can be reached: a program to start, an address to dial. */
 export interface Target {
@@ -30,82 +33,67 @@ export interface Target {
   open(): Promise<Channel>
 }
 
-export interface OpenOptions {
-  readonly clientInfo: Implementation
-  /** How long the server may take to answer the first question about its era, in milliseconds. */
-  readonly probeTimeout: number
-  /** How long the server may take to answer its handshake, in milliseconds: the cold start of a package included. */
-  readonly startTimeout: number
-  readonly timeout?: number
-  readonly maxTimeout?: number
-  readonly noise?: (noise: Noise) => void
-  readonly onLoss?: LossListener | undefined
-}
-
-export type Opened =
-  | { readonly era: 'modern'; readonly calls: Calls; readonly handler: Handler }
-  | { readonly era: 'legacy'; readonly calls: Calls; readonly connection: LegacyConnection }
-
 type ProbeOrRace = { readonly kind: 'opened'; readonly opened: Opened } | { readonly kind: 'reopen' }
 
-const INTERNAL = { binding: 'internal' } as const
-
-/**
- * Opens a connection and finds out the server's era, unless it is known. `handshake` says what a legacy server
- * gets to know of the client. Nothing but `server/discover`, `initialize` and one list is ever sent to find out.
- */
-export async function openServer(
-  target: Target,
-  known: Era | undefined,
-  handshake: ConnectionOptions,
-  options: OpenOptions,
-): Promise<Opened> {
-  const session = await openSession(target, options)
-  try {
-    if (known === 'modern') return modern(session)
-    if (known === 'legacy') return await legacy(session, handshake, target, options)
-    const outcome = await probe(session, handshake, target, options)
+/** Opens pipes. Nothing but `server/discover`, `initialize` and one list is ever sent to find out the era. */
+export function channelOpener(target: Target): Opener {
+  return async (known, handshake, options, context) => {
+    const session = await openSession(target, options, context)
+    const outcome = await closedOnFailure(session, context, async (): Promise<ProbeOrRace> => {
+      if (known === undefined) return probe(session, handshake, target, options)
+      const opened = known === 'modern' ? modern(session) : await legacy(session, handshake, target, options)
+      return { kind: 'opened', opened }
+    })
     if (outcome.kind === 'opened') return outcome.opened
-  } catch (error) {
-    void session.calls.channel.close()
-    throw error
-  }
-  const again = await openSession(target, options)
-  try {
-    return await legacy(again, handshake, target, options)
-  } catch (error) {
-    void again.calls.channel.close()
-    throw error
+    const again = await openSession(target, options, context)
+    return closedOnFailure(again, context, () => legacy(again, handshake, target, options))
   }
 }
 
-async function openSession(target: Target, options: OpenOptions): Promise<ChannelSession> {
+async function openSession(target: Target, options: OpenOptions, context: Context): Promise<ChannelSession> {
   const channel = await target.open()
-  return connectSession(channel, {
+  const session = connectSession(channel, {
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
     ...(options.maxTimeout === undefined ? {} : { maxTimeout: options.maxTimeout }),
     ...(options.noise === undefined ? {} : { noise: options.noise }),
     onLoss: options.onLoss,
   })
+  if (context.cancelled !== undefined) {
+    await channel.close()
+    throw new TransportError('ERR_CANCELLED', 'Nobody waits for it any more')
+  }
+  return session
+}
+
+async function closedOnFailure<T>(
+  session: ChannelSession,
+  context: Context,
+  open: () => Promise<T>,
+): Promise<T> {
+  const off = context.onCancel(() => void session.calls.close())
+  try {
+    return await open()
+  } catch (error) {
+    const closing = session.calls.close()
+    if (context.cancelled !== undefined) await closing
+    throw error
+  } finally {
+    off()
+  }
 }
 
 function modern(session: ChannelSession): Opened {
-  return { era: 'modern', calls: session.calls, handler: connectChannel(session.calls) }
+  return { dialect: 'modern', link: session.calls, handler: connectChannel(session.calls) }
 }
 
 async function legacy(
   session: ChannelSession,
   handshake: ConnectionOptions,
-  target: Target,
-  options: OpenOptions,
+  { name }: Target,
+  { startTimeout }: OpenOptions,
 ): Promise<Opened> {
-  const context = new Context(INTERNAL)
-  const connection = await within(
-    LegacyConnection.open(session, handshake, context),
-    options.startTimeout,
-    () => silent(target, 'initialize', options.startTimeout),
-  )
-  return { era: 'legacy', calls: session.calls, connection }
+  const connection = await openLegacy(session, handshake, name, startTimeout)
+  return { dialect: 'legacy', link: session.calls, connection }
 }
 
 /**
@@ -136,11 +124,7 @@ async function probe(
   const verdict = detectEra(outcome)
   switch (verdict.era) {
     case 'unsupported':
-      throw new TransportError(
-        'ERR_HANDSHAKE',
-        `${target.name} speaks only protocol versions that anyport does not: ${verdict.supported.join(', ')}`,
-        { hop: target.name },
-      )
+      throw unsupported(target.name, verdict.supported)
     case 'legacy':
       if (verdict.reopen) return { kind: 'reopen' }
       return { kind: 'opened', opened: await legacy(session, handshake, target, options) }
@@ -178,32 +162,4 @@ async function ask(session: ChannelSession, method: string, options: OpenOptions
   } catch {
     return { kind: 'closed' }
   }
-}
-
-function silence(milliseconds: number): Promise<ProbeOutcome> {
-  return new Promise(resolve => {
-    const timer = setTimeout(() => resolve({ kind: 'silence' }), milliseconds)
-    ;(timer as { unref?: () => void }).unref?.()
-  })
-}
-
-function listOf(response: JSONRPCResponse): string | undefined {
-  if (!('result' in response)) return undefined
-  const { capabilities } = readResult(response.result)
-  if (!isObject(capabilities)) return undefined
-  if (capabilities.tools !== undefined) return 'tools/list'
-  if (capabilities.resources !== undefined) return 'resources/list'
-  if (capabilities.prompts !== undefined) return 'prompts/list'
-  return undefined
-}
-
-function silent(target: Target, method: string, milliseconds: number): TransportError {
-  return new TransportError(
-    'ERR_TIMEOUT',
-    `${target.name} did not answer ${method} within ${milliseconds} ms`,
-    {
-      hop: target.name,
-      knob: '--start-timeout',
-    },
-  )
 }

@@ -5,8 +5,8 @@ import type { LegacyConnection } from '../legacy/connection.js'
 import type { ConnectionSource, Lease } from '../legacy/connection-source.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
 import { METHOD_LISTEN } from '../protocol/methods.js'
-import type { Calls } from '../transport/channel/calls.js'
 import type { StopReason } from './events.js'
+import type { Link } from './link.js'
 
 export interface PoolOptions {
   readonly name: string
@@ -16,7 +16,7 @@ export interface PoolOptions {
   /** A connection joins its group. */
   readonly opened: (key: string) => void
   /** A connection is about to be closed; somebody may listen on it. */
-  readonly stopping: (key: string, calls: Calls, reason: StopReason, listened: boolean) => void
+  readonly stopping: (key: string, link: Link, reason: StopReason, listened: boolean) => void
   /** How many connections one group may have for calls that may ask. */
   readonly maxPerGroup: number
   readonly maxConnections: number
@@ -36,15 +36,15 @@ export interface PoolOptions {
 
 export interface PooledConnection {
   readonly connection: LegacyConnection
-  readonly calls: Calls
+  readonly link: Link
 }
 
-/** One call at a time on each member, for calls that may ask. */
 interface Member extends PooledConnection {
   /** Calls on it. Subscriptions count for themselves: they last, and keep nothing busy. */
   uses: number
   listens: number
-  exclusive: boolean
+  /** Calls on it that may ask. One at a time, unless questions say which call they belong to. */
+  asking: number
   idleSince: number
   /** Set while the call on it waits for its caller: since when, and how to end it. */
   suspended: { readonly since: number; readonly reclaim: () => void } | undefined
@@ -69,7 +69,10 @@ interface Waiting {
 
 const MAX_WAITING = 1000
 
-/** Connections to one legacy server: shared by calls that cannot be asked, one call each for those that can. */
+/**
+ * Connections to one legacy server: shared by calls that cannot be asked, and by those that can where questions name their call;
+ * else one call each for them.
+ */
 export class Pool implements ConnectionSource {
   #options: PoolOptions
   #groups = new Map<string, Group>()
@@ -91,7 +94,7 @@ export class Pool implements ConnectionSource {
   /** The calls that are open on them. */
   get calls(): number {
     let calls = 0
-    for (const group of this.#groups.values()) for (const member of group.members) calls += member.calls.size
+    for (const group of this.#groups.values()) for (const member of group.members) calls += member.link.size
     return calls
   }
 
@@ -150,8 +153,8 @@ export class Pool implements ConnectionSource {
   }
 
   #release(group: Group, member: Member): void {
-    member.exclusive = false
-    if (!member.calls.closed) {
+    member.asking -= 1
+    if (!member.link.closed) {
       this.#serveNext(group, member)
       return
     }
@@ -167,8 +170,11 @@ export class Pool implements ConnectionSource {
   }
 
   async #acquireExclusive(group: Group, request: JSONRPCRequest, context: Context): Promise<Lease> {
-    const free = living(group).find(member => !member.exclusive)
-    if (free !== undefined) return lease(this, group, free, true)
+    const free = living(group).find(isFree)
+    if (free !== undefined) {
+      free.asking += 1
+      return lease(this, group, free, true)
+    }
     const turn = this.#wait(group, request, context)
     // Whoever waits hears how it ended.
     if (living(group).length === 0) this.#first(group, request).catch(() => {})
@@ -236,10 +242,12 @@ export class Pool implements ConnectionSource {
   }
 
   #serveNext(group: Group, member: Member): void {
-    const next = member.exclusive ? undefined : group.waiting.shift()
-    if (next === undefined) return
-    member.exclusive = true
-    next.serve(member)
+    while (isFree(member)) {
+      const next = group.waiting.shift()
+      if (next === undefined) return
+      member.asking += 1
+      next.serve(member)
+    }
   }
 
   #first(group: Group, request: JSONRPCRequest): Promise<Member> {
@@ -270,7 +278,7 @@ export class Pool implements ConnectionSource {
     try {
       const opened = await this.#options.open(request, group.key)
       if (this.#closed || group.ended) {
-        this.#options.stopping(group.key, opened.calls, 'session', false)
+        this.#options.stopping(group.key, opened.link, 'session', false)
         void opened.connection.close()
         throw this.#draining()
       }
@@ -286,7 +294,7 @@ export class Pool implements ConnectionSource {
       ...opened,
       uses: 0,
       listens: 0,
-      exclusive: false,
+      asking: 0,
       idleSince: performance.now(),
       suspended: undefined,
     }
@@ -315,7 +323,7 @@ export class Pool implements ConnectionSource {
       for (const [index, member] of [...group.members].entries()) {
         const limit = index === 0 || member.listens > 0 ? idleTimeout : spareIdleTimeout
         const idle = member.uses === 0 && time - member.idleSince >= limit
-        if (member.calls.closed || idle) this.#leave(group, member, 'idle')
+        if (member.link.closed || idle) this.#leave(group, member, 'idle')
       }
       if (group.members.length === 0 && group.opening === 0 && group.waiting.length === 0)
         this.#groups.delete(key)
@@ -344,8 +352,8 @@ export class Pool implements ConnectionSource {
     group.members.splice(index, 1)
     this.#size -= 1
     // It ends by itself, and what it said last is still to be heard.
-    if (member.calls.closed) return
-    this.#options.stopping(group.key, member.calls, reason, member.listens > 0)
+    if (member.link.closed) return
+    this.#options.stopping(group.key, member.link, reason, member.listens > 0)
     const closing = member.connection.close().finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
     closing.catch(() => {})
@@ -394,11 +402,13 @@ class PoolLease implements Lease {
   release(): void {
     if (this.#released) return
     this.#released = true
-    this.#member.suspended = undefined
+    if (this.#exclusive) this.#member.suspended = undefined
     this.#pool.giveBack(this.#group, this.#member, this.#exclusive, this.#listens)
   }
 
   suspended(reclaim: () => void): void {
+    // Only a call that others have to wait for is ever ended for them.
+    if (!this.#exclusive || isShared(this.#member)) return
     this.#member.suspended = { since: performance.now(), reclaim }
   }
 
@@ -410,7 +420,6 @@ class PoolLease implements Lease {
 function lease(pool: Pool, group: Group, member: Member, exclusive: boolean, listens = false): Lease {
   if (listens) member.listens += 1
   else member.uses += 1
-  if (exclusive) member.exclusive = true
   return new PoolLease(pool, group, member, exclusive, listens)
 }
 
@@ -427,11 +436,20 @@ function earliest(
   return found?.member
 }
 
+function isShared({ link }: Member): boolean {
+  return link.exact === true
+}
+
+/** A call that may ask can have it now. */
+function isFree(member: Member): boolean {
+  return member.asking === 0 || isShared(member)
+}
+
 /** Members whose connection still stands; the dead ones leave at the next sweep. */
 function living(group: Group): Member[] {
   const first = group.members[0]
-  if (first === undefined || (group.members.length === 1 && !first.calls.closed)) return group.members
-  return group.members.filter(member => !member.calls.closed)
+  if (first === undefined || (group.members.length === 1 && !first.link.closed)) return group.members
+  return group.members.filter(member => !member.link.closed)
 }
 
 function unrefInterval(callback: () => void, milliseconds: number): ReturnType<typeof setInterval> {

@@ -1,15 +1,16 @@
+import { Context } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
 import { clientCapabilitiesOf, clientInfoOf } from '../protocol/meta.js'
-import type { Era } from '../protocol/versions.js'
-import type { Calls } from '../transport/channel/calls.js'
-import type { Channel } from '../transport/channel/channel.js'
 import { Backoff } from './backoff.js'
 import type { Capacity } from './capacity.js'
 import type { StopReason, UpstreamEvent } from './events.js'
-import { type Opened, type OpenOptions, openServer, type Target } from './open.js'
+import type { Link } from './link.js'
+import { type Dialect, eraOf, INTERNAL, type Opened, type Opener, type OpenOptions } from './opened.js'
 
 export interface StartsOptions {
+  readonly name: string
+  readonly opener: Opener
   readonly open: OpenOptions
   /** Failures in a row that callers wait out. */
   readonly maxRestarts: number
@@ -25,21 +26,19 @@ const MAX_KEYS = 1_000
  * session whose server dies keeps no other waiting.
  */
 export class Starts {
-  readonly #target: Target
   readonly #options: StartsOptions
   readonly #backoffs = new Map<string, Backoff>()
-  /** Channels whose handshake is not over, so that closing does not wait for a server that never answers. */
-  readonly #handshaking = new Set<Channel>()
+  /** Handshakes that are not over, so that closing does not wait for a server that never answers. */
+  readonly #handshaking = new Set<Context>()
   /** Those that we close: their end is no failure. */
-  readonly #stopped = new WeakSet<Calls>()
+  readonly #stopped = new WeakSet<Link>()
   /** End the waits for another attempt. */
   readonly #waits = new Set<() => void>()
   readonly #opening = new Set<Promise<unknown>>()
   #healthy = false
   #closed = false
 
-  constructor(target: Target, options: StartsOptions) {
-    this.#target = target
+  constructor(options: StartsOptions) {
     this.#options = options
   }
 
@@ -49,19 +48,19 @@ export class Starts {
   }
 
   /** Waits out what is left of a backoff, unless too much has gone wrong; then starts the server. */
-  open(key: string, era: Era | undefined, request: JSONRPCRequest): Promise<Opened> {
-    const opening = this.#open(key, era, request).finally(() => this.#opening.delete(opening))
+  open(key: string, known: Dialect | undefined, request: JSONRPCRequest): Promise<Opened> {
+    const opening = this.#open(key, known, request).finally(() => this.#opening.delete(opening))
     this.#opening.add(opening)
     return opening
   }
 
-  async #open(key: string, era: Era | undefined, request: JSONRPCRequest): Promise<Opened> {
+  async #open(key: string, known: Dialect | undefined, request: JSONRPCRequest): Promise<Opened> {
     await this.#turn(key)
     if (this.#closed) throw this.draining()
     const { capacity, onEvent } = this.#options
     if (capacity?.take() === false) {
-      throw new TransportError('ERR_BUSY', `${this.#target.name} is busy: ${capacity.limit} servers run`, {
-        hop: this.#target.name,
+      throw new TransportError('ERR_BUSY', `${this.#options.name} is busy: ${capacity.limit} servers run`, {
+        hop: this.#options.name,
         knob: '--max-children',
         retryable: true,
       })
@@ -69,12 +68,12 @@ export class Starts {
     const started = performance.now()
     onEvent({ type: 'starting' })
     try {
-      const opened = await this.#handshake(era, request)
+      const opened = await this.#handshake(known, request)
       const now = performance.now()
-      onEvent({ type: 'ready', era: opened.era, milliseconds: now - started })
+      onEvent({ type: 'ready', era: eraOf(opened.dialect), milliseconds: now - started })
       this.#healthy = true
       this.#backoffs.get(key)?.ready(now)
-      this.#watch(key, opened.calls, now)
+      this.#watch(key, opened.link, now)
       return opened
     } catch (error) {
       capacity?.release()
@@ -92,22 +91,22 @@ export class Starts {
   }
 
   /** To be called before a connection is closed. */
-  stopping(calls: Calls, reason: StopReason): void {
-    if (calls.closed || this.#stopped.has(calls)) return
-    this.#stopped.add(calls)
+  stopping(link: Link, reason: StopReason): void {
+    if (link.closed || this.#stopped.has(link)) return
+    this.#stopped.add(link)
     this.#options.onEvent({ type: 'stopped', reason })
   }
 
   async close(): Promise<void> {
     this.#closed = true
     for (const end of this.#waits) end()
-    await Promise.all([...this.#handshaking].map(channel => channel.close()))
+    for (const context of this.#handshaking) context.cancel('shutdown')
     await Promise.allSettled(this.#opening)
   }
 
   draining(): TransportError {
-    return new TransportError('ERR_DRAINING', `${this.#target.name} is shutting down`, {
-      hop: this.#target.name,
+    return new TransportError('ERR_DRAINING', `${this.#options.name} is shutting down`, {
+      hop: this.#options.name,
     })
   }
 
@@ -130,51 +129,37 @@ export class Starts {
     })
   }
 
-  async #handshake(era: Era | undefined, request: JSONRPCRequest): Promise<Opened> {
-    const channels: Channel[] = []
-    const target: Target = {
-      name: this.#target.name,
-      open: async () => {
-        const channel = await this.#target.open()
-        channels.push(channel)
-        this.#handshaking.add(channel)
-        if (this.#closed) void channel.close()
-        return channel
-      },
+  async #handshake(known: Dialect | undefined, request: JSONRPCRequest): Promise<Opened> {
+    const context = new Context(INTERNAL)
+    const { opener, open } = this.#options
+    const handshake = {
+      capabilities: clientCapabilitiesOf(request),
+      clientInfo: clientInfoOf(request) ?? open.clientInfo,
+      onLoss: open.onLoss,
     }
-    const { open } = this.#options
+    this.#handshaking.add(context)
     try {
-      const opened = await openServer(
-        target,
-        era,
-        {
-          capabilities: clientCapabilitiesOf(request),
-          clientInfo: clientInfoOf(request) ?? open.clientInfo,
-          onLoss: open.onLoss,
-        },
-        open,
-      )
-      if (this.#closed) {
-        void opened.calls.channel.close()
-        throw this.draining()
-      }
-      return opened
+      const opened = await opener(known, handshake, open, context)
+      if (!this.#closed) return opened
+      void opened.link.close()
+      throw this.draining()
     } finally {
-      for (const channel of channels) this.#handshaking.delete(channel)
+      this.#handshaking.delete(context)
     }
   }
 
-  #watch(key: string, calls: Calls, since: number): void {
-    calls.onClosed = error => {
+  #watch(key: string, link: Link, since: number): void {
+    link.onClosed = error => {
       this.#options.capacity?.release()
-      if (this.#closed || this.#stopped.has(calls)) return
+      if (this.#closed || this.#stopped.has(link)) return
       this.#healthy = false
       const why =
         error ??
-        new TransportError('ERR_CLOSED', `${this.#target.name} closed the connection`, {
-          hop: this.#target.name,
+        new TransportError('ERR_CLOSED', `${this.#options.name} closed the connection`, {
+          hop: this.#options.name,
         })
-      this.#failed(key, why, since)
+      // A session that served is begun again at once, however short servers keep them.
+      if (link.worked !== true) this.#failed(key, why, since)
       this.#options.onEvent({ type: 'exited', error: why, milliseconds: performance.now() - since })
     }
   }

@@ -9,19 +9,28 @@ import { clientCapabilitiesOf, type Implementation } from '../protocol/meta.js'
 import { METHOD_DISCOVER, METHOD_LISTEN } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { type Era, isModernVersion } from '../protocol/versions.js'
-import type { Calls } from '../transport/channel/calls.js'
 import type { Capacity } from './capacity.js'
 import type { StopReason, UpstreamEvent } from './events.js'
+import type { Link } from './link.js'
 import { type ModernConnection, ModernConnections } from './modern-connections.js'
-import type { Opened, OpenOptions, Target } from './open.js'
+import { channelOpener, type Target } from './open.js'
+import {
+  type Dialect,
+  eraOf,
+  type Opened,
+  type OpenedLegacy,
+  type Opener,
+  type OpenOptions,
+} from './opened.js'
 import { Pool } from './pool.js'
+import { isRemote, type RemoteTarget } from './remote.js'
 import { Rests } from './rests.js'
 import { Starts } from './starts.js'
 
-/** Remembers what eras servers belong to, by their identity, so that a silent one costs its probe timeout once. */
+/** Remembers how servers speak, by their identity, so that a silent one costs its probe timeout once. */
 export interface EraMemory {
-  get(server: string): Era | undefined
-  set(server: string, era: Era): void
+  get(server: string): Dialect | undefined
+  set(server: string, dialect: Dialect): void
 }
 
 export interface UpstreamOptions extends FromSessionOptions {
@@ -90,12 +99,12 @@ export interface UpstreamCounts {
 
 const ANYPORT: Implementation = { name: 'anyport', version: '0' }
 /** Keeps one server alive for all callers: started on demand, era found out once, connections shared by rule. */
-export function upstream(target: Target, options: UpstreamOptions = {}): Upstream {
+export function upstream(target: Target | RemoteTarget, options: UpstreamOptions = {}): Upstream {
   return new ServerUpstream(target, options)
 }
 
 class ServerUpstream implements Upstream {
-  #target: Target
+  #target: Target | RemoteTarget
   #options: UpstreamOptions
   #era: Era | undefined
   #detecting: Promise<Era> | undefined
@@ -109,12 +118,14 @@ class ServerUpstream implements Upstream {
   #noise = { 'too-large': 0, other: 0 }
   #closed = false
 
-  constructor(target: Target, options: UpstreamOptions) {
+  constructor(target: Target | RemoteTarget, options: UpstreamOptions) {
     const { isolation = 'principal', maxConnections = 256 } = options
     this.#target = target
     this.#options = options
     this.#era = options.protocol === 'auto' ? undefined : options.protocol
-    this.#starts = new Starts(target, {
+    this.#starts = new Starts({
+      name: target.name,
+      opener: isRemote(target) ? lateOpener(target) : channelOpener(target),
       open: this.#openOptions(),
       maxRestarts: options.maxRestarts ?? 5,
       capacity: options.capacity,
@@ -124,8 +135,8 @@ class ServerUpstream implements Upstream {
     const shared = {
       idleTimeout: idleTimeout === 0 ? Number.POSITIVE_INFINITY : idleTimeout,
       opened: (key: string) => this.#rests.awake(key),
-      stopping: (key: string, calls: Calls, reason: StopReason, listened: boolean) => {
-        this.#starts.stopping(calls, reason)
+      stopping: (key: string, link: Link, reason: StopReason, listened: boolean) => {
+        this.#starts.stopping(link, reason)
         if (listened) this.#rests.fellAsleep(key)
       },
     }
@@ -143,7 +154,7 @@ class ServerUpstream implements Upstream {
       keyOf: (request, context) => this.#legacyKey(request, context),
       open: async (request, key) => {
         const opened = await this.#starts.open(key, 'legacy', request)
-        if (opened.era === 'modern') throw new TypeError('A pinned era changed')
+        if (opened.dialect === 'modern') throw new TypeError('A pinned era changed')
         return opened
       },
       maxPerGroup: options.maxAskingConnections ?? 4,
@@ -162,7 +173,7 @@ class ServerUpstream implements Upstream {
     const modern = this.#modern.all()
     return {
       connections: modern.length + this.#pool.size,
-      calls: modern.reduce((sum, { calls }) => sum + calls.size, this.#pool.calls),
+      calls: modern.reduce((sum, { link }) => sum + link.size, this.#pool.calls),
       parked: this.#legacy.parked(),
     }
   }
@@ -184,7 +195,7 @@ class ServerUpstream implements Upstream {
     if (this.#era === 'modern' && request.method !== METHOD_DISCOVER) {
       const connection = this.#modern.get(this.#isolationKey(context))
       // Where a call may have to wait before it is sent, it may also have to go elsewhere.
-      if (connection !== undefined && !connection.calls.behind) return connection.handler(request, context)
+      if (connection !== undefined && !connection.link.behind) return connection.handler(request, context)
     }
     return this.#cold(request, context)
   }
@@ -199,7 +210,7 @@ class ServerUpstream implements Upstream {
     else if (this.#era === 'modern') await this.#modernConnection(key, request)
     else {
       const opened = await this.#starts.open(`${key}|{}`, 'legacy', request)
-      this.#pool.adopt(`${key}|{}`, opened as Extract<Opened, { era: 'legacy' }>)
+      this.#pool.adopt(`${key}|{}`, opened as OpenedLegacy)
     }
   }
 
@@ -250,11 +261,11 @@ class ServerUpstream implements Upstream {
   #detect(request: JSONRPCRequest, key: string, legacyKey: string): Promise<Era> {
     this.#detecting ??= this.#openRemembered(request, key)
       .then(opened => {
-        this.#era = opened.era
-        this.#options.eras?.set(this.#target.identity ?? this.#target.name, opened.era)
-        if (opened.era === 'modern') this.#modern.adopt(key, opened)
+        this.#era = eraOf(opened.dialect)
+        this.#options.eras?.set(this.#target.identity ?? this.#target.name, opened.dialect)
+        if (opened.dialect === 'modern') this.#modern.adopt(key, opened)
         else this.#pool.adopt(legacyKey, opened)
-        return opened.era
+        return this.#era
       })
       .finally(() => {
         this.#detecting = undefined
@@ -267,10 +278,10 @@ class ServerUpstream implements Upstream {
    * remembered handshake fails, the server has changed: it is asked again.
    */
   async #openRemembered(request: JSONRPCRequest, key: string): Promise<Opened> {
-    if (this.#options.eras?.get(this.#target.identity ?? this.#target.name) !== 'legacy')
-      return this.#starts.open(key, undefined, request)
+    const dialect = this.#options.eras?.get(this.#target.identity ?? this.#target.name)
+    if (dialect === undefined || dialect === 'modern') return this.#starts.open(key, undefined, request)
     try {
-      return await this.#starts.open(key, 'legacy', request)
+      return await this.#starts.open(key, dialect, request)
     } catch (error) {
       if (!(error instanceof TransportError) || error.code === 'ERR_SPAWN') throw error
       this.#starts.forgive(key)
@@ -281,7 +292,7 @@ class ServerUpstream implements Upstream {
   #modernConnection(key: string, request: JSONRPCRequest): Promise<ModernConnection> {
     return this.#modern.need(key, async () => {
       const opened = await this.#starts.open(key, 'modern', request)
-      if (opened.era === 'legacy') throw new TypeError('A pinned era changed')
+      if (opened.dialect !== 'modern') throw new TypeError('A pinned era changed')
       return opened
     })
   }
@@ -334,10 +345,19 @@ class ServerUpstream implements Upstream {
   }
 }
 
-function tooMany(target: Target, open: number): TransportError {
+function tooMany(target: Target | RemoteTarget, open: number): TransportError {
   return new TransportError('ERR_BUSY', `${target.name} is busy: it has ${open} connections`, {
     hop: target.name,
     knob: '--max-children',
     retryable: true,
   })
+}
+
+/** Programs are started without what only addresses need. */
+function lateOpener(target: RemoteTarget): Opener {
+  let opener: Promise<Opener> | undefined
+  return async (...opening) => {
+    opener ??= import('./open-remote.js').then(({ remoteOpener }) => remoteOpener(target))
+    return (await opener)(...opening)
+  }
 }

@@ -53,3 +53,36 @@ function modernOf(versions: readonly unknown[]): Verdict {
   if (supported.some(version => version < '2026')) return { era: 'legacy', reopen: false }
   return { era: 'unsupported', supported }
 }
+
+/** What came back to a modern request over HTTP. */
+export interface HttpOutcome {
+  readonly status: number
+  /** Where the body holds one, whatever the status. */
+  readonly response: JSONRPCResponse | undefined
+}
+
+export type HttpVerdict = Exclude<Verdict, { era: 'legacy' }> | { readonly era: 'legacy' | 'unknown' }
+
+/**
+ * The same for HTTP (2026-07-28 streamable-http, "Backward Compatibility"). Who wants a sign-in, is overloaded or is not reached by
+ * what stands before it has said nothing about its era: `unknown`.
+ */
+export function detectHttpEra({ status, response }: HttpOutcome): HttpVerdict {
+  if (response !== undefined) {
+    const verdict = detectEra({ kind: 'response', response })
+    if (verdict.era !== 'legacy') return verdict
+  }
+  if (status === 401 || status === 403 || status === 407 || status === 408 || status === 429)
+    return { era: 'unknown' }
+  // A server that fails on what it does not know is asked what it does know; a gateway's refusal is not its server's.
+  if (status === 502 || status === 503 || status === 504) return { era: 'unknown' }
+  return { era: 'legacy' }
+}
+
+/**
+ * Whether a server that refuses `initialize` with this status may still be one of HTTP+SSE (2025-11-25 basic/transports, "Backwards
+ * Compatibility", and the statuses that servers give in place of 405).
+ */
+export function mayBeSse(status: number | undefined): boolean {
+  return status !== undefined && [400, 404, 405, 406, 415, 422, 501].includes(status)
+}

@@ -9,6 +9,7 @@ export type LossKind =
   | 'roots-list-changed'
   | 'elicitation-complete'
   | 'sampling-rejected'
+  | 'invalid-tool'
 
 /** `detail` names what was lost: a method, the text of a refusal. It may come from a peer. */
 export type LossListener = (kind: LossKind, detail: string) => void

@@ -12,7 +12,14 @@ const LIFETIME = 7 * 24 * 3_600_000
 /** Beyond this many the oldest are forgotten. */
 const MAX_ENTRIES = 1_000
 
-type Verdicts = Map<string, number>
+interface Verdict {
+  readonly dialect: Remembered
+  /** When, by the clock. */
+  readonly found: number
+}
+
+type Remembered = 'legacy' | 'sse'
+type Verdicts = Map<string, Verdict>
 
 /**
  * Remembers in `file`, by default `anyport/eras.json` in the user's cache folder. The file holds no command line, only its
@@ -21,35 +28,45 @@ type Verdicts = Map<string, number>
 export function eraCache(file = standardFile()): EraMemory {
   if (file === undefined) return { get: () => undefined, set: () => {} }
   return {
-    get: server => (isFresh(read(file).get(keyOf(server))) ? 'legacy' : undefined),
-    set(server, era) {
+    get: server => {
+      const verdict = read(file).get(keyOf(server))
+      return isFresh(verdict) ? verdict?.dialect : undefined
+    },
+    set(server, dialect) {
       const key = keyOf(server)
       // Read anew: another process may have written meanwhile.
       const verdicts = read(file)
       // A modern server answers at once, so that only the others are worth remembering. A verdict ages from when it was found.
-      if (era === 'legacy' ? isFresh(verdicts.get(key)) : !verdicts.delete(key)) return
-      if (era === 'legacy') verdicts.set(key, Date.now())
+      const known = verdicts.get(key)
+      if (dialect === 'modern' ? !verdicts.delete(key) : isFresh(known) && known?.dialect === dialect) return
+      if (dialect !== 'modern') verdicts.set(key, { dialect, found: Date.now() })
       write(file, verdicts)
     },
   }
 }
 
+const REMEMBERED: readonly Remembered[] = ['legacy', 'sse']
+
 function keyOf(server: string): string {
   return createHash('sha256').update(server).digest('base64url')
 }
 
-function isFresh(found: number | undefined): boolean {
-  if (found === undefined) return false
-  const age = Date.now() - found
+function isFresh(verdict: Verdict | undefined): boolean {
+  if (verdict === undefined) return false
+  const age = Date.now() - verdict.found
   return age >= 0 && age < LIFETIME
 }
 
 function read(file: string): Verdicts {
   const verdicts: Verdicts = new Map()
   try {
-    const { legacy } = JSON.parse(readFileSync(file, 'utf8')) as { readonly legacy?: unknown }
-    if (!isObject(legacy)) return verdicts
-    for (const [key, found] of Object.entries(legacy)) if (typeof found === 'number') verdicts.set(key, found)
+    const content = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, unknown>>
+    for (const dialect of REMEMBERED) {
+      const servers = content[dialect]
+      if (!isObject(servers)) continue
+      for (const [key, found] of Object.entries(servers))
+        if (typeof found === 'number') verdicts.set(key, { dialect, found })
+    }
   } catch {
     // Missing, unreadable or broken: nothing is remembered.
   }
@@ -59,13 +76,21 @@ function read(file: string): Verdicts {
 /** Whole or not at all: a reader never sees half a file. */
 function write(file: string, verdicts: Verdicts): void {
   const kept = [...verdicts]
-    .filter(([, found]) => isFresh(found))
-    .sort(([, a], [, b]) => b - a)
+    .filter(([, verdict]) => isFresh(verdict))
+    .sort(([, a], [, b]) => b.found - a.found)
     .slice(0, MAX_ENTRIES)
+  const content = Object.fromEntries(
+    REMEMBERED.map(dialect => [
+      dialect,
+      Object.fromEntries(
+        kept.filter(([, verdict]) => verdict.dialect === dialect).map(([key, { found }]) => [key, found]),
+      ),
+    ]),
+  )
   const temporary = `${file}.${process.pid}.${crypto.randomUUID()}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    writeFileSync(temporary, `${JSON.stringify({ legacy: Object.fromEntries(kept) })}\n`, {
+    writeFileSync(temporary, `${JSON.stringify(content)}\n`, {
       mode: 0o600,
       flag: 'wx',
     })

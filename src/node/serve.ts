@@ -1,6 +1,7 @@
 /** The door of the library: one server, on every transport that is asked for. */
 
 import type { Target } from '../client/open.js'
+import { isRemote, type RemoteTarget } from '../client/remote.js'
 import type { Upstream, UpstreamOptions } from '../client/upstream.js'
 import type { Caller } from '../exchange/context.js'
 import type { Handler } from '../exchange/exchange.js'
@@ -79,7 +80,10 @@ interface Face {
  * Serves a target or a handler. Resolves once the first request would be answered. Throws `TypeError` for options that
  * cannot work, rejects with `TransportError` ERR_LISTEN for an address that cannot be had.
  */
-export async function serve(what: Target | Handler, given: ServeOptions = {}): Promise<Server> {
+export async function serve(
+  what: Target | RemoteTarget | Handler,
+  given: ServeOptions = {},
+): Promise<Server> {
   const { host = '127.0.0.1', port = 3000, stdio = false, socket, tcp, onEvent = () => {} } = given
   const http = given.host !== undefined || given.port !== undefined || !(stdio || socket !== undefined || tcp)
   if (!given.allowUnauthenticated) {
@@ -150,7 +154,8 @@ export async function serve(what: Target | Handler, given: ServeOptions = {}): P
 }
 
 /** The same target, whose first connection is being opened already. */
-function openedEarly(target: Target): Target {
+function openedEarly(target: Target | RemoteTarget): Target | RemoteTarget {
+  if (isRemote(target)) return target
   let first: Promise<Channel> | undefined = target.open()
   // Whoever opens hears of it.
   first.catch(() => {})
@@ -179,7 +184,7 @@ async function sealerOf(key: string): Promise<Sealer> {
 }
 
 async function openUpstream(
-  target: Target,
+  target: Target | RemoteTarget,
   options: UpstreamOptions & { readonly warm: boolean },
 ): Promise<Upstream> {
   const { upstream } = await import('../client/upstream.js')

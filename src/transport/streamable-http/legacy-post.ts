@@ -167,7 +167,8 @@ export class LegacyPost extends Post implements AnswerListener {
       }
     }
     if (this.over) return
-    if (response === undefined) this.fail(error)
+    // Of a refused handshake the status matters: another transport may be served there.
+    if (response === undefined || (call.method === METHOD_INITIALIZE && status >= 400)) this.fail(error)
     else this.#respond(response)
   }
 

@@ -39,7 +39,10 @@ export class MirroredTools {
     if (this.#add(call, headers)) return undefined
     const fresh = this.#readAt !== undefined && performance.now() - this.#readAt < REFETCH_INTERVAL
     if (fresh && this.#reading === undefined) return undefined
-    return this.read(call).then(() => void this.#add(call, headers))
+    return this.read(call).then(() => {
+      // A tool that no list names is not looked for again, until the server finds a header missing.
+      if (!this.#add(call, headers)) this.#remember(String(call.params?.name), [])
+    })
   }
 
   /** Reads the list anew, once for all who wait. Never rejects: whoever has no list has no annotations either. */
@@ -89,13 +92,17 @@ export class MirroredTools {
       this.#onRefused?.(tool.name, found.reason)
       return false
     }
-    if (this.#tools.size >= MAX_TOOLS && !this.#tools.has(tool.name)) {
+    this.#remember(tool.name, found.headers)
+    return true
+  }
+
+  #remember(tool: string, headers: readonly ParamHeader[]): void {
+    if (this.#tools.size >= MAX_TOOLS && !this.#tools.has(tool)) {
       for (const oldest of this.#tools.keys()) {
         this.#tools.delete(oldest)
         break
       }
     }
-    this.#tools.set(tool.name, found.headers)
-    return true
+    this.#tools.set(tool, headers)
   }
 }
