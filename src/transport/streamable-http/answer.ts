@@ -15,8 +15,8 @@ export interface AnswerListener {
   message(message: JSONRPCMessage): void
   /** Something is no message, or exceeds a limit; what follows on a stream is read on. */
   broken(error: RpcError): void
-  /** Called once, last. An error says why where the answer is not complete. */
-  ended(error?: Error): void
+  /** Called once, last, perhaps before {@link readAnswer} returns. An error says why where the answer is not complete. */
+  ended(error: Error | undefined, reader: AnswerReader): void
 }
 
 export type AnswerKind = 'json' | 'events'
@@ -35,10 +35,8 @@ export function readAnswer(
   kind: AnswerKind,
   limits: AnswerLimits,
   listener: AnswerListener,
-): AnswerReader {
-  const reader = kind === 'json' ? new JsonReader(limits, listener) : new EventsReader(limits, listener)
-  answer.listen(reader)
-  return reader
+): void {
+  answer.listen(kind === 'json' ? new JsonReader(limits, listener) : new EventsReader(limits, listener))
 }
 
 export type AnswerLimits = Pick<HttpEndpoint, 'maxMessage' | 'maxDepth' | 'isUtf8'>
@@ -86,7 +84,7 @@ class JsonReader implements AnswerReader {
     const { maxMessage = DEFAULT_MAX_MESSAGE } = this.#limits
     if (this.#size > maxMessage) this.#listener.broken(tooLarge(this.#size))
     else if (error === undefined) this.#parse(this.#only ?? this.#blocks?.take() ?? NOTHING)
-    this.#listener.ended(error)
+    this.#listener.ended(error, this)
   }
 
   #parse(bytes: Uint8Array): void {
@@ -127,7 +125,7 @@ class EventsReader implements AnswerReader {
 
   closed(error?: Error): void {
     this.#decoder.end()
-    this.#listener.ended(error)
+    this.#listener.ended(error, this)
   }
 
   #event(event: ServerSentEvent): void {

@@ -112,7 +112,7 @@ class ModernPost extends Post implements AnswerListener {
     this.#problem = error
   }
 
-  ended(error?: Error): void {
+  ended(error: Error | undefined): void {
     this.bodyEnded()
     if (this.over || this.#repeating) return
     this.fail(

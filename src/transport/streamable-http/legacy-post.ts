@@ -66,7 +66,6 @@ export const STREAM_HEADERS: Readonly<Record<string, string>> = { accept: 'text/
 export class LegacyPost extends Post implements AnswerListener {
   declare protected readonly posts: LegacyPosts
   #body = ''
-  #reader: AnswerReader | undefined
   #lastEventId: string | undefined
   #retry: number | undefined
   /** Attempts since the last message. */
@@ -101,13 +100,11 @@ export class LegacyPost extends Post implements AnswerListener {
     this.#problem = error
   }
 
-  ended(error?: Error): void {
+  ended(error: Error | undefined, { lastEventId, retry }: AnswerReader): void {
     this.bodyEnded()
-    const reader = this.#reader
-    this.#reader = undefined
     if (this.over || this.#verifying) return
-    if (reader?.lastEventId !== undefined) this.#lastEventId = reader.lastEventId
-    if (reader?.retry !== undefined) this.#retry = reader.retry
+    if (lastEventId !== undefined) this.#lastEventId = lastEventId
+    if (retry !== undefined) this.#retry = retry
     const { name } = this.posts.endpoint
     if (this.#problem !== undefined) this.fail(strangeAnswer(name, this.#problem))
     else if (this.#lastEventId === undefined) this.fail(cutAnswer(name, this.call.method, error))
@@ -142,7 +139,7 @@ export class LegacyPost extends Post implements AnswerListener {
     if (success && call.method === METHOD_INITIALIZE) posts.begun(answer)
     if (success && kind !== undefined) {
       this.streams = kind === 'events'
-      this.#reader = readAnswer(answer, kind, posts.endpoint, this)
+      readAnswer(answer, kind, posts.endpoint, this)
       return
     }
     const refused = await refusedAnswer(answer, http)
@@ -245,7 +242,7 @@ export class LegacyPost extends Post implements AnswerListener {
       if (answer === undefined) return
       if (answer.status === 200 && kindOf(answer) === 'events') {
         this.streams = true
-        this.#reader = readAnswer(answer, 'events', posts.endpoint, this)
+        readAnswer(answer, 'events', posts.endpoint, this)
         return
       }
       answer.cancel()

@@ -74,14 +74,14 @@ function readToEnd(
   onHeard: () => void,
 ): Promise<{ readonly lastEventId: string | undefined; readonly retry: number | undefined }> {
   return new Promise(resolve => {
-    const reader = readAnswer(answer, 'events', limits, {
+    readAnswer(answer, 'events', limits, {
       message(value) {
         onHeard()
         message(value)
       },
       // What cannot be read is nobody's answer here.
       broken: () => {},
-      ended: () => queueMicrotask(() => resolve(reader)),
+      ended: (_, reader) => resolve(reader),
     })
   })
 }
