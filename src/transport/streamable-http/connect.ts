@@ -88,8 +88,7 @@ class ModernPost extends Post implements AnswerListener {
       url: this.posts.endpoint.url,
       headers,
       body: JSON.stringify(message),
-      // A call is as long as its own limits let it.
-      stream: true,
+      stream: this.call.method === METHOD_LISTEN,
     }
     if (request.method !== METHOD_CALL_TOOL) return this.#post()
     this.#request = request

@@ -122,7 +122,6 @@ export class LegacyPost extends Post implements AnswerListener {
       url: posts.endpoint.url,
       headers,
       body: this.#body,
-      stream: true,
     }
     try {
       const answer = await this.send(http)
