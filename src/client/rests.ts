@@ -118,7 +118,7 @@ function awakening({ sleepers }: State, context: Context): Promise<void> {
 }
 
 /** Nobody heard of changes while the server rested: whoever listens to a list looks at it again. */
-function* changes(request: JSONRPCRequest, honoured: unknown) {
+export function* changes(request: JSONRPCRequest, honoured: unknown) {
   if (!isObject(honoured)) return
   const _meta: JSONObject = { [META_SUBSCRIPTION_ID]: request.id }
   for (const [name, method] of LIST_CHANGES)

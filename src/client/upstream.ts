@@ -3,6 +3,7 @@ import { orCancelled } from '../exchange/deadline.js'
 import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
 import { canBeAsked, fingerprint } from '../legacy/capabilities.js'
+import { mayBeSse } from '../legacy/detect.js'
 import { type FromSessionOptions, fromSession, type LegacyHandler } from '../legacy/from-session.js'
 import { type JSONRPCRequest, resultResponse } from '../protocol/message.js'
 import { clientCapabilitiesOf, type Implementation } from '../protocol/meta.js'
@@ -23,7 +24,9 @@ import {
   type OpenOptions,
 } from './opened.js'
 import { Pool } from './pool.js'
+import { relisten } from './relisten.js'
 import { isRemote, type RemoteTarget } from './remote.js'
+import { RepeatedCall, type RepeatHost } from './repeated-call.js'
 import { Rests } from './rests.js'
 import { Starts } from './starts.js'
 
@@ -115,6 +118,9 @@ class ServerUpstream implements Upstream {
   #legacy: LegacyHandler
   /** Connections are closed when nobody uses them, so that subscriptions have to outlive them. */
   #rest: boolean
+  /** Set where calls can get lost on the way. */
+  #repeats: RepeatHost | undefined
+  #reached = false
   #noise = { 'too-large': 0, other: 0 }
   #closed = false
 
@@ -129,7 +135,10 @@ class ServerUpstream implements Upstream {
       open: this.#openOptions(),
       maxRestarts: options.maxRestarts ?? 5,
       capacity: options.capacity,
-      onEvent: event => options.onEvent?.(event),
+      onEvent: event => {
+        if (event.type === 'ready') this.#reached = true
+        options.onEvent?.(event)
+      },
     })
     const idleTimeout = options.idleTimeout ?? (isolation === 'session' ? 30 * 60_000 : 0)
     const shared = {
@@ -152,11 +161,7 @@ class ServerUpstream implements Upstream {
       ...shared,
       name: target.name,
       keyOf: (request, context) => this.#legacyKey(request, context),
-      open: async (request, key) => {
-        const opened = await this.#starts.open(key, 'legacy', request)
-        if (opened.dialect === 'modern') throw new TypeError('A pinned era changed')
-        return opened
-      },
+      open: (request, key) => this.#openLegacy(request, key),
       maxPerGroup: options.maxAskingConnections ?? 4,
       maxConnections,
       spillAfter: options.spillAfter ?? 2_000,
@@ -165,6 +170,7 @@ class ServerUpstream implements Upstream {
       spareIdleTimeout: 60_000,
     })
     this.#legacy = fromSession(this.#pool, options)
+    this.#repeats = isRemote(target) ? this.#repeatHost() : undefined
   }
 
   readonly era = (): Era | undefined => this.#era
@@ -179,6 +185,13 @@ class ServerUpstream implements Upstream {
   }
 
   readonly handler: Handler = (request, context) => {
+    if (this.#repeats === undefined) return this.#local(request, context)
+    return request.method === METHOD_LISTEN
+      ? relisten(this.#local, request, context, () => this.#closed)
+      : new RepeatedCall(this.#repeats, request, context)
+  }
+
+  readonly #local: Handler = (request, context) => {
     if (this.#rest && request.method === METHOD_LISTEN) return this.#listen(request, context)
     return this.#serve(request, context)
   }
@@ -229,6 +242,13 @@ class ServerUpstream implements Upstream {
     this.#legacy.close()
     this.#rests.close()
     await Promise.all([this.#starts.close(), this.#modern.close(), this.#pool.close()])
+  }
+
+  #repeatHost(): RepeatHost {
+    return {
+      handler: this.#local,
+      wasReached: () => this.#reached,
+    }
   }
 
   /** A call that has to wait for something first: the era, a connection. */
@@ -286,6 +306,21 @@ class ServerUpstream implements Upstream {
       if (!(error instanceof TransportError) || error.code === 'ERR_SPAWN') throw error
       this.#starts.forgive(key)
       return this.#starts.open(key, undefined, request)
+    }
+  }
+
+  async #openLegacy(request: JSONRPCRequest, key: string): Promise<OpenedLegacy> {
+    try {
+      const opened = await this.#starts.open(key, 'legacy', request)
+      if (opened.dialect === 'modern') throw new TypeError('A pinned era changed')
+      return opened
+    } catch (error) {
+      const auto = (this.#options.protocol ?? 'auto') === 'auto'
+      if (!auto || this.#repeats === undefined || !isMisfit(error)) throw error
+      // The server was upgraded: whoever calls again finds out to what.
+      this.#era = undefined
+      this.#starts.forgive(key)
+      throw new TransportError(error.code, error.message, { ...error.facts, retryable: true })
     }
   }
 
@@ -351,6 +386,12 @@ function tooMany(target: Target | RemoteTarget, open: number): TransportError {
     knob: '--max-children',
     retryable: true,
   })
+}
+
+/** The server answers, but not to what it was found to speak. */
+function isMisfit(error: unknown): error is TransportError {
+  if (!(error instanceof TransportError)) return false
+  return error.code === 'ERR_HANDSHAKE' || (error.code === 'ERR_STATUS' && mayBeSse(error.facts.status))
 }
 
 /** Programs are started without what only addresses need. */

@@ -13,8 +13,8 @@ export interface CallLimits {
   readonly maxCalls?: number
 }
 
-export const DEFAULT_TIMEOUT = 10 * 60_000
-export const DEFAULT_MAX_TIMEOUT = 60 * 60_000
+const DEFAULT_TIMEOUT = 10 * 60_000
+const DEFAULT_MAX_TIMEOUT = 60 * 60_000
 export const DEFAULT_MAX_CALLS = 10_000
 
 /** How long one caller that does not read may hold up what others share with it, in milliseconds. */

@@ -44,6 +44,8 @@ export interface TransportFacts {
   readonly stderr?: readonly string[]
   /** True where the request certainly never reached the peer, so that repeating it is safe. */
   readonly retryable?: boolean
+  /** The request was delivered, and what came of it is not known: it may have run. */
+  readonly outcome?: 'unknown'
   readonly cause?: unknown
 }
 
@@ -97,7 +99,7 @@ const RPC_CODES: Record<TransportErrorCode, number> = {
 export function toErrorObject(error: unknown): JSONRPCErrorObject {
   if (error instanceof RpcError) return error.toErrorObject()
   if (error instanceof TransportError) {
-    const { hop, knob, exitCode, signal, status, stderr } = error.facts
+    const { hop, knob, exitCode, signal, status, stderr, outcome } = error.facts
     const data: Record<string, unknown> = { code: error.code }
     if (hop !== undefined) data.hop = hop
     if (knob !== undefined) data.option = knob
@@ -105,6 +107,7 @@ export function toErrorObject(error: unknown): JSONRPCErrorObject {
     if (signal !== undefined) data.signal = signal
     if (status !== undefined) data.status = status
     if (stderr !== undefined && stderr.length > 0) data.stderr = stderr
+    if (outcome !== undefined) data.outcome = outcome
     return { code: RPC_CODES[error.code], message: error.message, data }
   }
   // A bug of ours or of a handler: its text may hold anything, so the caller gets none of it.

@@ -19,6 +19,8 @@ export interface HttpEndpoint {
   readonly isUtf8?: ((bytes: Uint8Array) => boolean) | undefined
 }
 
+export const DEFAULT_MAX_MESSAGE = 64 * 1024 * 1024
+
 /** Refusals of one request that may be mended: a sign-in, then a scope that it needs. */
 const MAX_REFUSALS = 3
 

@@ -7,7 +7,7 @@ import { Context } from '../../exchange/context.js'
 import { delay, within } from '../../exchange/deadline.js'
 import { TransportError } from '../../exchange/errors.js'
 import type { HttpAnswer, HttpCall } from '../../exchange/http-client.js'
-import { type HttpEndpoint, sendTo } from '../../exchange/http-endpoint.js'
+import { DEFAULT_MAX_MESSAGE, type HttpEndpoint, sendTo } from '../../exchange/http-endpoint.js'
 import { unexpectedAnswer } from '../../exchange/unexpected-answer.js'
 import { PARSE_ERROR, RpcError, TOO_LARGE } from '../../protocol/errors.js'
 import { EventStreamDecoder, type ServerSentEvent } from '../../protocol/event-stream.js'
@@ -22,7 +22,6 @@ export interface ConnectSseOptions {
   readonly startTimeout?: number
 }
 
-const DEFAULT_MAX_MESSAGE = 64 * 1024 * 1024
 /** POSTs under way from which on senders should wait. */
 const MAX_POSTS = 64
 /** How long a message waits for those before it to be taken, and closing for the last, in milliseconds. */

@@ -1,15 +1,13 @@
 /** What answers a POST or a GET: one JSON body or an event stream, message by message. */
 
 import type { HttpAnswer, HttpBodyListener } from '../../exchange/http-client.js'
-import type { HttpEndpoint } from '../../exchange/http-endpoint.js'
+import { DEFAULT_MAX_MESSAGE, type HttpEndpoint } from '../../exchange/http-endpoint.js'
 import { Blocks } from '../../protocol/blocks.js'
 import { PARSE_ERROR, RpcError, TOO_LARGE } from '../../protocol/errors.js'
 import { EventStreamDecoder, type ServerSentEvent } from '../../protocol/event-stream.js'
 import { decodeUtf8 } from '../../protocol/json-scan.js'
 import type { JSONRPCMessage } from '../../protocol/message.js'
 import { DEFAULT_MAX_DEPTH, parseBody, parseResponseLine } from '../../protocol/parse.js'
-
-export const DEFAULT_MAX_MESSAGE = 64 * 1024 * 1024
 
 export interface AnswerListener {
   message(message: JSONRPCMessage): void
