@@ -282,7 +282,7 @@ export class HttpSession extends Posts implements Session, LegacyPosts {
       }
       const { status, response, text } = await refusedAnswer(answer, http)
       if (!this.named || this.closed) return
-      const loss = sessionLoss({ status, error: response?.error, named: false, text })
+      const loss = sessionLoss({ session: true, status, error: response?.error, named: false, text })
       if (loss === 'lost' || (loss === 'perhaps' && !(await this.verify()))) this.lose()
     } catch {
       // A server that cannot be reached does not answer its calls either.
@@ -298,7 +298,10 @@ export class HttpSession extends Posts implements Session, LegacyPosts {
       if (answer.status >= 200 && answer.status < 300) return await holdsResult(answer, this.endpoint, id)
       const { status, response, text } = await refusedAnswer(answer, http)
       if (response?.error.code === METHOD_NOT_FOUND && response.id === id) return true
-      return sessionLoss({ status, error: response?.error, named: response?.id === id, text }) === 'kept'
+      return (
+        sessionLoss({ session: true, status, error: response?.error, named: response?.id === id, text }) ===
+        'kept'
+      )
     } catch {
       return true
     }
@@ -337,7 +340,9 @@ function holdsResult(answer: HttpAnswer, limits: AnswerLimits, id: number): Prom
       message(message) {
         if (!isResponse(message)) return
         const error = 'error' in message ? message.error : undefined
-        resolve(sessionLoss({ status: 200, error, named: message.id === id, text: '' }) === 'kept')
+        resolve(
+          sessionLoss({ session: true, status: 200, error, named: message.id === id, text: '' }) === 'kept',
+        )
         answer.cancel()
       },
       broken: () => {},

@@ -152,9 +152,9 @@ export class LegacyPost extends Post implements AnswerListener {
   async #onRefused(refused: Refused): Promise<void> {
     const { posts, call } = this
     const { status, response, text, error } = refused
-    if (posts.named && call.method !== METHOD_INITIALIZE) {
+    if (call.method !== METHOD_INITIALIZE) {
       const named = response?.id === call.upstreamId
-      const loss = sessionLoss({ status, error: response?.error, named, text })
+      const loss = sessionLoss({ session: posts.named, status, error: response?.error, named, text })
       if (loss === 'lost' || (loss === 'perhaps' && !(await posts.verify()))) {
         posts.lose()
         // Refused for its session, it did not run.
@@ -175,8 +175,14 @@ export class LegacyPost extends Post implements AnswerListener {
       posts.aside(response)
       return
     }
-    if ('error' in response && posts.named && call.method !== METHOD_INITIALIZE) {
-      const loss = sessionLoss({ status: 200, error: response.error, named: response.id != null, text: '' })
+    if ('error' in response && call.method !== METHOD_INITIALIZE) {
+      const loss = sessionLoss({
+        session: posts.named,
+        status: 200,
+        error: response.error,
+        named: response.id != null,
+        text: '',
+      })
       if (loss !== 'kept') return void this.#verify(response)
     }
     this.#respond(response)

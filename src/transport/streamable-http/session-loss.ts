@@ -3,12 +3,15 @@
  * Specification: 2025-11-25 basic/transports, "Session Management": 404, which not every server keeps to.
  */
 
+import { HEADER_MISMATCH, UNSUPPORTED_VERSION } from '../../protocol/errors.js'
 import type { JSONRPCErrorObject } from '../../protocol/message.js'
 
 /** `perhaps`: another request of the session tells. */
 export type SessionLoss = 'lost' | 'perhaps' | 'kept'
 
 export interface SessionRefusal {
+  /** The request carried a session id. */
+  readonly session: boolean
   readonly status: number
   /** The error that the body holds, and whether it is about the very request, as its id says. */
   readonly error: JSONRPCErrorObject | undefined
@@ -17,8 +20,10 @@ export interface SessionRefusal {
   readonly text: string
 }
 
-/** Only for requests that carried a session id. */
-export function sessionLoss({ status, error, named, text }: SessionRefusal): SessionLoss {
+export function sessionLoss({ session, status, error, named, text }: SessionRefusal): SessionLoss {
+  // Said by modern servers only: there are no sessions any more.
+  if (error?.code === UNSUPPORTED_VERSION || error?.code === HEADER_MISMATCH) return 'lost'
+  if (!session) return 'kept'
   const words = error?.message ?? text
   switch (status) {
     case 404:
