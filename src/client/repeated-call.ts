@@ -21,11 +21,13 @@ export interface RepeatHost {
   readonly handler: Handler
   /** The server has been reached before: where it cannot be now, it may be restarting. */
   readonly wasReached: () => boolean
+  /** How long a call waits for that, in milliseconds. */
+  readonly reconnectTimeout: number
 }
 
-/** Attempts of a call that never reached the server, with doubled waits between them: some three seconds in all. */
-const MAX_ATTEMPTS = 6
+/** Between two attempts of a call that does not reach the server: doubled each time, in milliseconds. */
 const FIRST_WAIT = 100
+const LONGEST_WAIT = 2_000
 /** How long the list of tools may take that says whether one may run twice, in milliseconds. */
 const LIST_LIMIT = 10_000
 const MAX_PAGES = 100
@@ -41,6 +43,8 @@ export class RepeatedCall extends Relay<JSONRPCNotification> {
   readonly #context: Context
   #exchange: Exchange | undefined
   #attempts = 0
+  /** Since when it does not reach the server. */
+  #since: number | undefined
   /** It was delivered, and is being repeated. */
   #repeated = false
   #redetected = false
@@ -108,8 +112,11 @@ export class RepeatedCall extends Relay<JSONRPCNotification> {
     const context = this.#context
     if (this.#over || context.cancelled !== undefined || !(error instanceof TransportError)) return false
     if (isUndelivered(error)) {
-      if (!this.#host.wasReached() || ++this.#attempts >= MAX_ATTEMPTS) return false
-      await delay(FIRST_WAIT * 2 ** (this.#attempts - 1) * (0.5 + Math.random() / 2), context)
+      const now = performance.now()
+      this.#since ??= now
+      if (!this.#host.wasReached() || now - this.#since >= this.#host.reconnectTimeout) return false
+      const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts++)
+      await delay(wait * (0.5 + Math.random() / 2), context)
     } else if (error.retryable && !this.#redetected && isMisfit(error)) this.#redetected = true
     else if (isUnknown(error) && !this.#repeated && (await this.#mayRunTwice())) {
       this.#repeated = true
@@ -126,7 +133,7 @@ export class RepeatedCall extends Relay<JSONRPCNotification> {
     const listing = new Context(this.#context.caller)
     const timer = setTimeout(() => listing.cancel('timeout'), LIST_LIMIT)
     try {
-      return await orCancelled(isRepeatable(this.#host.handler, this.#request, listing), this.#context)
+      return await orCancelled(isRepeatable(this.#host, this.#request, listing), this.#context)
     } catch {
       return false
     } finally {
@@ -148,13 +155,14 @@ function isRead(method: string): boolean {
 }
 
 /** What the server says of the tool at this time. */
-async function isRepeatable(handler: Handler, call: JSONRPCRequest, context: Context): Promise<boolean> {
+async function isRepeatable(host: RepeatHost, call: JSONRPCRequest, context: Context): Promise<boolean> {
   const { progressToken: _token, [META_LOG_LEVEL]: _level, ..._meta } = call.params?._meta ?? {}
   let cursor: unknown
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? { _meta } : { _meta, cursor }
     const request: JSONRPCRequest = { jsonrpc: '2.0', id: 'tools', method: METHOD_LIST_TOOLS, params }
-    const response = await finish(handler(request, context))
+    // The server may be on its way back.
+    const response = await finish(new RepeatedCall(host, request, context))
     if ('error' in response) return false
     const { tools, nextCursor } = readResult(response.result)
     const tool = Array.isArray(tools)

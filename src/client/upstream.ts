@@ -76,6 +76,11 @@ export interface UpstreamOptions extends FromSessionOptions {
   readonly idleTimeout?: number
   /** How many failures in a row callers wait out; then they get the cause at once, until an attempt succeeds. Default 5. */
   readonly maxRestarts?: number
+  /**
+   * How long calls wait for a remote server that has been reached before and cannot be now, since it may be restarting, in
+   * milliseconds. Default 10,000.
+   */
+  readonly reconnectTimeout?: number
   readonly onEvent?: (event: UpstreamEvent) => void
 }
 
@@ -248,6 +253,7 @@ class ServerUpstream implements Upstream {
     return {
       handler: this.#local,
       wasReached: () => this.#reached,
+      reconnectTimeout: this.#options.reconnectTimeout ?? 10_000,
     }
   }
 

@@ -193,6 +193,8 @@ export class HttpSession extends Posts implements Session, LegacyPosts {
   }
 
   verify(): Promise<boolean> {
+    // Another call has found out.
+    if (this.closed) return Promise.resolve(false)
     this.#verifying ??= this.#ping().finally(() => {
       this.#verifying = undefined
     })
@@ -303,7 +305,7 @@ export class HttpSession extends Posts implements Session, LegacyPosts {
         'kept'
       )
     } catch {
-      return true
+      return !this.closed
     }
   }
 

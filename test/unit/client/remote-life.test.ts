@@ -162,7 +162,7 @@ describe('a session that the server has lost', () => {
 
   it('is waited for while the server restarts, for a time', async () => {
     const server = new LegacyServer()
-    const up = reached(server)
+    const up = reached(server, { reconnectTimeout: 600 })
     await call(up, 'plain')
     server.down = 3
     expect(await call(up, 'plain')).toMatchObject({ result: { content: [] } })
