@@ -45,6 +45,8 @@ export function announcement({ version, serving, server, colors }: Announcement)
 
 /** A short name for the configuration, from what looks most like a server's: `npx -y @scope/server-name` is `name`. */
 export function serverName(serving: string): string {
+  const host = /^https?:\/\/(?:\[[^\]]*\]|([^/:?]*))/.exec(serving)
+  if (host !== null) return nameOfHost(host[1] ?? '')
   const words = serving
     .split(/\s+/)
     .filter(word => /[A-Za-z]/.test(word) && !word.startsWith('-') && !word.includes('='))
@@ -61,4 +63,11 @@ export function serverName(serving: string): string {
     .replace(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^-+|-+$/g, '')
   return /[A-Za-z]/.test(name) ? name : 'anyport'
+}
+
+/** `mcp.example.com` and `api.example.com` are `example`. */
+function nameOfHost(host: string): string {
+  const labels = host.split('.').slice(0, -1)
+  const name = labels.find(label => !/^(mcp|api|www|app|\d+)$/.test(label))
+  return name === undefined || !/^[A-Za-z0-9_-]+$/.test(name) ? 'anyport' : name
 }

@@ -20,11 +20,13 @@ export function overview(): string {
 Usage: anyport COMMAND [options]
 
   serve             Put a server on Streamable HTTP and HTTP+SSE, a socket or stdio
+  connect URL       Lead to a remote server on stdio, for clients that only start programs
   help [COMMAND]    Explain a command and its options
   version           Print the version
 
-Example:
+Examples:
   anyport serve -- npx -y @modelcontextprotocol/server-everything
+  anyport connect https://mcp.example.com/mcp
 `
 }
 

@@ -3,7 +3,7 @@
 
 import { nearest, UsageError } from './arguments.js'
 
-const COMMANDS = ['serve', 'help', 'version'] as const
+const COMMANDS = ['serve', 'connect', 'help', 'version'] as const
 
 /** 0: done; 1: it failed while it ran; 2: wrong use. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -24,6 +24,9 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'serve':
       if (own.includes('--help') || own.includes('-h')) return await help(['serve'])
       return await (await import('./serve.js')).serveCommand(rest)
+    case 'connect':
+      if (own.includes('--help') || own.includes('-h')) return await help(['connect'])
+      return await (await import('./connect.js')).connectCommand(rest)
     default: {
       const near = nearest(command, COMMANDS)
       const hint = near === undefined ? '' : `; did you mean ${near}?`
@@ -37,6 +40,8 @@ async function help(topics: readonly string[]): Promise<number> {
   const [topic] = topics
   if (topic === undefined) process.stdout.write(overview())
   else if (topic === 'serve') process.stdout.write(commandHelp((await import('./serve-options.js')).SERVE))
+  else if (topic === 'connect')
+    process.stdout.write(commandHelp((await import('./connect-options.js')).CONNECT))
   else {
     const near = nearest(topic, COMMANDS)
     throw new UsageError(`There is no command ${topic}${near === undefined ? '' : `; did you mean ${near}?`}`)
@@ -48,9 +53,12 @@ async function report(error: unknown, argv: readonly string[]): Promise<number> 
   const { describeError } = await import('./describe-error.js')
   const usage = error instanceof UsageError
   process.stderr.write(`anyport: ${describeError(error, { stack: isDebug(argv) })}\n`)
-  if (usage)
-    process.stderr.write(`Run "anyport help${argv[0] === 'serve' ? ' serve' : ''}" to see what there is.\n`)
+  if (usage) process.stderr.write(`Run "anyport help${topicOf(argv)}" to see what there is.\n`)
   return usage ? 2 : 1
+}
+
+function topicOf([command]: readonly string[]): string {
+  return COMMANDS.slice(0, -2).some(known => known === command) ? ` ${command}` : ''
 }
 
 /** Read without the parser, which may be what failed. */

@@ -3,6 +3,7 @@
 import { LOG_LEVELS } from '../node/log.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
 import type { CommandSpec } from './help.js'
+import { REMOTE_OPTIONS } from './remote-options.js'
 import { parseDuration, parseSize } from './units.js'
 
 const http = 'HTTP'
@@ -89,6 +90,8 @@ export const SERVE_OPTIONS = {
     { metavar: 'FILE', group: server },
   ),
 
+  ...REMOTE_OPTIONS,
+
   'allow-origin': list('Origin of web pages that may call, besides local ones (repeatable)', text, {
     metavar: 'ORIGIN',
     group: access,
@@ -131,13 +134,14 @@ export const SERVE_OPTIONS = {
 export const SERVE: CommandSpec = {
   usage: [
     'anyport serve [options] -- COMMAND [ARGS...]',
-    'anyport serve [options] socket:PATH | tcp://HOST:PORT',
+    'anyport serve [options] URL | socket:PATH | tcp://HOST:PORT',
   ],
   summary:
     'Serves one MCP server on every HTTP transport at once: Streamable HTTP for modern and legacy clients, and HTTP+SSE.',
   examples: [
     ['a server from npm, on port 3000', 'anyport serve -- npx -y @modelcontextprotocol/server-everything'],
     ['any free port, a secret from a file', 'anyport serve --port 0 --env-file .env -- uvx some-server'],
+    ['a server elsewhere, which speaks whatever it speaks', 'anyport serve https://mcp.example.com/sse'],
     ['a server that already listens', 'anyport serve socket:/run/user/1000/server.sock'],
   ],
   notes: ['Times are written 500ms, 2s, 10m or 1h; sizes 64KiB, 4MiB or 1GiB.'],

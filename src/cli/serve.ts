@@ -1,35 +1,37 @@
 /** The command `anyport serve`. */
 
 import type { Target } from '../client/open.js'
+import type { RemoteTarget } from '../client/remote.js'
 import { TransportError } from '../exchange/errors.js'
 import type { LossKind } from '../legacy/losses.js'
-import { type ConnectOptions, connect } from '../node/connect.js'
 import { eraCache } from '../node/era-cache.js'
 import { collectWhenIdle } from '../node/idle-collection.js'
 import { createLog, type Log, useColors } from '../node/log.js'
-import { readEnvFile } from '../node/process/env-file.js'
-import type { LaunchPlan } from '../node/process/launch-plan.js'
 import { type ServeEvent, type Server, serve } from '../node/serve.js'
 import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
 import { noiseLog } from './log-noise.js'
-import { parseHostPort, parseStateKey, SERVE_OPTIONS } from './serve-options.js'
+import { parseStateKey, SERVE_OPTIONS } from './serve-options.js'
+import { targetOf } from './target.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
 type Options = OptionValues<typeof SERVE_OPTIONS>
 
 /** Serves until a signal or the end of stdin; resolves with the exit code. */
-export async function serveCommand(argv: readonly string[]): Promise<number> {
-  const parsed = parseArguments(SERVE_OPTIONS, argv)
+export function serveCommand(argv: readonly string[]): Promise<number> {
+  return serveParsed(parseArguments(SERVE_OPTIONS, argv))
+}
+
+export async function serveParsed(parsed: Parsed): Promise<number> {
   const { options, given } = parsed
   const log = createLog({
     level: options.quiet && !given.has('log-level') ? 'error' : options['log-level'],
     format: options['log-format'],
   })
   const own = version()
-  const target = targetOf(parsed, log)
+  const target = await targetOf(parsed, log)
   const unusable = new Unusable()
   // Before anything is started: a signal that nobody hears would leave the server behind.
   const signal = signalled()
@@ -106,52 +108,6 @@ function signalled(): Promise<NodeJS.Signals> {
   })
 }
 
-function targetOf({ options, positionals, rest, given }: Parsed, log: Log): Target {
-  const limits: ConnectOptions = { maxMessage: options['max-message'], maxDepth: options['max-depth'] }
-  const [address, ...more] = positionals
-  if (address === undefined) {
-    const [command, ...args] = rest ?? []
-    if (command === undefined)
-      throw new UsageError('What is to be served? Write: anyport serve -- COMMAND [ARGS...]')
-    const env = Object.assign({}, ...options['env-file'].map(readFile), Object.fromEntries(options.env))
-    const onStderr = (line: string) => log.info('server_stderr', line)
-    return connect(
-      {
-        command,
-        args,
-        env,
-        inheritEnv: options['inherit-env'],
-        onStderr,
-        onLaunch: launch => logLaunch(log, launch),
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      },
-      limits,
-    )
-  }
-  const socket = /^socket:(.+)$/s.exec(address)?.[1]
-  const tcp = /^tcp:\/\/(.+?)\/?$/s.exec(address)?.[1]
-  if (socket === undefined && tcp === undefined) {
-    throw new UsageError(
-      /^https?:/i.test(address)
-        ? `${address}: only commands, socket:PATH and tcp://HOST:PORT can be served`
-        : `Put -- before the command: anyport serve [options] -- ${[...positionals, ...(rest ?? [])].join(' ')}`,
-    )
-  }
-  if (more.length > 0 || rest !== undefined)
-    throw new UsageError(`${address} is served alone, without a command`)
-  for (const name of ['cwd', 'env', 'env-file', 'inherit-env']) {
-    if (given.has(name)) throw new UsageError(`--${name} is for a command; ${address} runs already`)
-  }
-  if (socket !== undefined) return connect({ socket }, limits)
-  return connect({ tcp: usage(() => parseHostPort(tcp as string)) }, limits)
-}
-
-/** Without the arguments: they may hold secrets. */
-function logLaunch(log: Log, { file, why }: LaunchPlan): void {
-  if (why.length === 0) log.debug('server_launch', 'Starting the command as it is', { file })
-  for (const reason of why) log.info('server_launch', reason, { file })
-}
-
 function serveOptions({ options, given }: Parsed) {
   return {
     // Left out where not given: HTTP is served beside a socket only where somebody asks for it.
@@ -204,7 +160,7 @@ function stateKeyOfEnvironment(): string | undefined {
 
 interface Situation {
   readonly own: string
-  readonly target: Target
+  readonly target: Target | RemoteTarget
   readonly options: Options
   readonly log: Log
 }
@@ -293,16 +249,4 @@ function factsOf(error: unknown) {
   if (!(error instanceof TransportError)) return {}
   const { hop, knob, exitCode, signal } = error.facts
   return { code: error.code, hop, option: knob, exitCode, signal }
-}
-
-function readFile(path: string) {
-  return usage(() => readEnvFile(path))
-}
-
-function usage<T>(parse: () => T): T {
-  try {
-    return parse()
-  } catch (error) {
-    throw error instanceof TypeError ? new UsageError(error.message) : error
-  }
 }

@@ -6,11 +6,11 @@ import * as tls from 'node:tls'
 
 export interface CertificateOptions {
   /** Trusted besides what Node trusts (`NODE_EXTRA_CA_CERTS` included), in PEM. */
-  readonly ca?: string | readonly string[]
+  readonly ca?: string | readonly string[] | undefined
   /** Our own certificate for servers that want one, with the chain up to its authority, in PEM. */
-  readonly cert?: string
+  readonly cert?: string | undefined
   /** The private key of `cert`, in PEM. */
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /**

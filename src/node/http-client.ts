@@ -14,16 +14,16 @@ import { type HttpRoute, routeOf } from './http-route.js'
 import { version } from './version.js'
 
 export interface HttpClientOptions extends CertificateOptions {
-  /** How long a connection may take, from the name to the end of the TLS handshake, in milliseconds. Default 10 seconds. */
-  readonly connectTimeout?: number
+  /** How long a connection may take, from the name to the end of the TLS handshake, in milliseconds. Default 10 seconds; 0 for no limit. */
+  readonly connectTimeout?: number | undefined
   /** How long the server may take from the request to the head of its answer, in milliseconds. Default 10 minutes; 0 for no limit. */
-  readonly responseTimeout?: number
+  readonly responseTimeout?: number | undefined
   /** How long it may be silent within an answer, open streams excepted, in milliseconds. Default 10 minutes; 0 for no limit. */
-  readonly readTimeout?: number
+  readonly readTimeout?: number | undefined
   /** Connections for calls, per origin; more calls than that wait. Open streams have connections of their own. Default 256. */
-  readonly maxConnections?: number
+  readonly maxConnections?: number | undefined
   /** The address of an HTTP proxy, false for none. Default: what the environment says (`HTTPS_PROXY`, `NO_PROXY` and the like). */
-  readonly proxy?: string | false
+  readonly proxy?: string | false | undefined
 }
 
 /** Calls that wait for a connection, beyond those that have one. */
@@ -50,7 +50,7 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
   readonly #routes = new Map<string, HttpRoute>()
   readonly #connections = new Map<string, HttpConnections>()
   readonly #agent = `anyport/${version()}`
-  #undici: typeof import('undici') | undefined
+  #Client: typeof Client | undefined
   #closed: Promise<void> | undefined
 
   constructor(options: HttpClientOptions) {
@@ -64,7 +64,7 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
   }
 
   send(call: HttpCall, context: Context): Promise<HttpAnswer> {
-    return this.#undici === undefined ? this.#first(call, context) : this.#send(call, context, 0)
+    return this.#Client === undefined ? this.#first(call, context) : this.#send(call, context, 0)
   }
 
   close(): Promise<void> {
@@ -97,9 +97,14 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
     return this.#send({ ...call, url: outcome.href }, context, redirects + 1)
   }
 
-  /** Undici takes some time to load, and a server that is never called does not need it. */
+  /**
+   * Undici takes some time to load, and a server that is never called does not need it. All of it would take three times as long, and
+   * would change the `fetch` of the whole process, which is not ours.
+   */
   async #first(call: HttpCall, context: Context): Promise<HttpAnswer> {
-    this.#undici = await import('undici')
+    // @ts-expect-error: the file has no types of its own.
+    const { default: client } = await import('undici/lib/dispatcher/client.js')
+    this.#Client = client
     return this.#send(call, context, 0)
   }
 
@@ -142,8 +147,7 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
   }
 
   #client({ origin, destination }: HttpRoute): Client {
-    const { Client } = this.#undici as typeof import('undici')
-    return new Client(origin, {
+    return new (this.#Client as typeof Client)(origin, {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE,
       connect: ({ servername }, callback) =>

@@ -12,6 +12,12 @@ describe('the name of a server in a configuration', () => {
     ['socket:/run/user/1000/notes.sock', 'notes'],
     ['tcp://127.0.0.1:4000', 'anyport'],
     ['npx ***', 'anyport'],
+    ['https://mcp.linear.app/sse', 'linear'],
+    ['https://api.example.com/mcp?key=***', 'example'],
+    ['https://docs.mcp.example.co.uk/', 'docs'],
+    ['http://127.0.0.1:3001/mcp', 'anyport'],
+    ['http://[::1]:3001/mcp', 'anyport'],
+    ['http://localhost/mcp', 'anyport'],
   ])('%s', (serving, name) => {
     expect(serverName(serving)).toBe(name)
   })

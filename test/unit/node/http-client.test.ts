@@ -22,6 +22,10 @@ import type { HttpAnswer, HttpCall, HttpClient } from '../../../src/exchange/htt
 import { type HttpClientOptions, httpClient } from '../../../src/node/http-client.js'
 import { type Authority, authority } from '../../fixtures/certificates.js'
 
+/** Where the `fetch` of the process finds its connections. */
+const dispatcher = () => (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')]
+const dispatcherBefore = dispatcher()
+
 const ends: (() => unknown)[] = []
 
 afterEach(async () => {
@@ -125,6 +129,11 @@ describe('requests and answers', () => {
     expect(answer.header('content-type')).toBe('application/json')
     expect(answer.header('x-two')).toBe('a, b')
     expect(answer.header('x-none')).toBeUndefined()
+  })
+
+  it('leaves the fetch of the process alone', async () => {
+    await send(client(), post(`http://${await http(echo)}/`))
+    expect(dispatcher()).toBe(dispatcherBefore)
   })
 
   it('sends bodies in parts, and none with GET and DELETE', async () => {

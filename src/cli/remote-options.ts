@@ -1,0 +1,51 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what people write
+/** How to reach a remote server: for every command that calls one. */
+
+import { integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
+import { parseDuration } from './units.js'
+
+const group = 'A server at a URL'
+
+const duration = (description: string, standard: string) =>
+  value(description, parseDuration, { metavar: 'TIME', default: standard, group })
+const file = (description: string) => value(description, text, { metavar: 'FILE', group })
+
+export const REMOTE_OPTIONS = {
+  transport: value(
+    'What it speaks: auto, modern, streamable-http or sse',
+    oneOf('auto', 'modern', 'streamable-http', 'sse'),
+    { metavar: 'KIND', default: 'auto', group },
+  ),
+  header: list(
+    'Header for each request; ${NAME} in its value is a variable, since others can see command lines (repeatable)',
+    parseHeader,
+    { metavar: '"NAME: VALUE"', group },
+  ),
+  'connect-timeout': duration('How long a connection may take, TLS included', '10s'),
+  'response-timeout': duration('How long it may take to begin an answer', '10m'),
+  'read-timeout': duration('How long it may be silent within an answer that is no open stream', '10m'),
+  'max-connections': value('Connections to it for calls; open streams have others', integer(1, 65_535), {
+    metavar: 'N',
+    default: '256',
+    group,
+  }),
+  ca: list('File with certificates to trust besides the usual ones (repeatable)', text, {
+    metavar: 'FILE',
+    group,
+  }),
+  cert: file('File with our own certificate, where it wants one'),
+  key: file('File with the private key of that certificate'),
+  proxy: value(
+    'HTTP proxy on the way, or none (default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say)',
+    text,
+    { metavar: 'URL', group },
+  ),
+} as const satisfies OptionSpecs
+
+/** `Name: value`. Throws `TypeError` that does not show it. */
+function parseHeader(given: string): readonly [name: string, value: string] {
+  const colon = given.indexOf(':')
+  const name = given.slice(0, Math.max(0, colon)).trim()
+  if (name === '') throw new TypeError('expected a name, a colon and a value: --header "NAME: VALUE"')
+  return [name, given.slice(colon + 1).trim()]
+}

@@ -1,0 +1,134 @@
+/** What a command line asks for: a program to start, a socket to dial, an address to call. */
+
+import { readFileSync } from 'node:fs'
+import type { Target } from '../client/open.js'
+import type { RemoteTarget } from '../client/remote.js'
+import { type ConnectOptions, connect } from '../node/connect.js'
+import type { Log } from '../node/log.js'
+import { readEnvFile } from '../node/process/env-file.js'
+import type { LaunchPlan } from '../node/process/launch-plan.js'
+import { type OptionValues, type ParsedArguments, UsageError } from './arguments.js'
+import { REMOTE_OPTIONS } from './remote-options.js'
+import { parseHostPort, type SERVE_OPTIONS } from './serve-options.js'
+
+type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
+type Options = OptionValues<typeof SERVE_OPTIONS>
+
+/** Throws `UsageError`. */
+export async function targetOf(parsed: Parsed, log: Log): Promise<Target | RemoteTarget> {
+  const { options, positionals, rest } = parsed
+  const limits: ConnectOptions = { maxMessage: options['max-message'], maxDepth: options['max-depth'] }
+  const [address, ...more] = positionals
+  if (address === undefined) return commandTarget(parsed, log, limits)
+  const socket = /^socket:(.+)$/s.exec(address)?.[1]
+  const isUrl = socket === undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(address)
+  if (socket === undefined && !isUrl) {
+    throw new UsageError(
+      `Put -- before the command: anyport serve [options] -- ${[...positionals, ...(rest ?? [])].join(' ')}`,
+    )
+  }
+  const tcp = /^tcp:\/\/(.+?)\/?$/s.exec(address)?.[1]
+  if (isUrl && tcp === undefined) return await remoteTarget(address, parsed, limits)
+  alone(address, parsed, more)
+  refuse(
+    parsed,
+    Object.keys(REMOTE_OPTIONS),
+    name => `--${name} is for a server at a URL, not for ${address}`,
+  )
+  if (socket !== undefined) return connect({ socket }, limits)
+  return connect({ tcp: usage(() => parseHostPort(tcp as string)) }, limits)
+}
+
+function commandTarget(parsed: Parsed, log: Log, limits: ConnectOptions): Target {
+  const { options, rest } = parsed
+  const [command, ...args] = rest ?? []
+  if (command === undefined)
+    throw new UsageError('What is to be served? Write: anyport serve -- COMMAND [ARGS...]')
+  refuse(parsed, Object.keys(REMOTE_OPTIONS), name => `--${name} is for a server at a URL, not for a command`)
+  const env = Object.assign(
+    {},
+    ...options['env-file'].map(file => usage(() => readEnvFile(file))),
+    Object.fromEntries(options.env),
+  )
+  return connect(
+    {
+      command,
+      args,
+      env,
+      inheritEnv: options['inherit-env'],
+      onStderr: line => log.info('server_stderr', line),
+      onLaunch: launch => logLaunch(log, launch),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    },
+    limits,
+  )
+}
+
+async function remoteTarget(address: string, parsed: Parsed, limits: ConnectOptions): Promise<RemoteTarget> {
+  alone('An address', parsed, parsed.positionals.slice(1))
+  const options = remoteOptions(parsed.options)
+  // Programs are started without what only addresses need.
+  const { connectUrl } = await import('../node/connect-url.js')
+  return usage(() => connectUrl({ url: address, ...options }, limits))
+}
+
+function remoteOptions(options: Options) {
+  const { header, ca, cert, key, proxy } = options
+  const headers = new Map(header)
+  const twice = header.find(([name, value]) => headers.get(name) !== value)
+  if (twice !== undefined) throw new UsageError(`--header: ${twice[0]} is given twice`)
+  return {
+    transport: options.transport,
+    headers: Object.fromEntries(headers),
+    connectTimeout: options['connect-timeout'],
+    responseTimeout: options['response-timeout'],
+    readTimeout: options['read-timeout'],
+    maxConnections: options['max-connections'],
+    ca: ca.length === 0 ? undefined : ca.map(file => contentOf('ca', file)),
+    cert: cert === undefined ? undefined : contentOf('cert', cert),
+    key: key === undefined ? undefined : contentOf('key', key),
+    proxy: proxy === 'none' ? (false as const) : proxy,
+  }
+}
+
+/** What runs already gets neither arguments nor an environment from us. */
+function alone(address: string, parsed: Parsed, more: readonly string[]): void {
+  if (more.length > 0 || parsed.rest !== undefined)
+    throw new UsageError(`${address} is served alone, without a command`)
+  refuse(
+    parsed,
+    ['cwd', 'env', 'env-file', 'inherit-env'],
+    name => `--${name} is for a command; what is at an address runs already`,
+  )
+}
+
+function refuse({ given }: Parsed, names: readonly string[], why: (name: string) => string): void {
+  const name = names.find(name => given.has(name))
+  if (name !== undefined) throw new UsageError(why(name))
+}
+
+/** Without the arguments: they may hold secrets. */
+function logLaunch(log: Log, { file, why }: LaunchPlan): void {
+  if (why.length === 0) log.debug('server_launch', 'Starting the command as it is', { file })
+  for (const reason of why) log.info('server_launch', reason, { file })
+}
+
+function contentOf(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--${option}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+/** What the library calls an option, the command line calls so too. */
+function usage<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new UsageError(
+      error.message.replace(/^headers: /, '--header: ').replace(/^(ca|cert|key|proxy): /, '--$1: '),
+    )
+  }
+}

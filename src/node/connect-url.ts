@@ -1,0 +1,66 @@
+/** Targets elsewhere: servers at an HTTP address. */
+
+import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import type { RemoteTarget, RemoteTransport } from '../client/remote.js'
+import { nameOfUrl } from '../exchange/http-address.js'
+import type { Authorizer, HttpClient } from '../exchange/http-client.js'
+import type { ConnectOptions } from './connect.js'
+import { resolveHeaders } from './header-values.js'
+import { type HttpClientOptions, httpClient } from './http-client.js'
+import { proxyOfEnvironment } from './http-proxy.js'
+import { routeOf } from './http-route.js'
+
+export interface UrlTarget extends HttpClientOptions {
+  /**
+   * `http:`, `https:`, or `http+unix:` with the encoded path of a socket in place of the host (`http+unix://%2Frun%2Fserver.sock/mcp`).
+   * A user name and password in it are sent as Basic authentication.
+   */
+  readonly url: string | URL
+  /** Default `auto`: found out, and remembered. */
+  readonly transport?: RemoteTransport | undefined
+  /**
+   * Sent with each request. `${NAME}` in a value stands for a variable of our environment, `${NAME:-text}` for the text where there
+   * is none, `$${` for `${` itself.
+   */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Signs the requests; or makes what does, from the client that carries them, with its proxies and certificates. */
+  readonly authorizer?: Authorizer | ((client: HttpClient) => Authorizer) | undefined
+}
+
+/** Connects to nothing yet. Throws `TypeError` for what cannot work, without the secrets in it. */
+export function connectUrl(target: UrlTarget, options: ConnectOptions = {}): RemoteTarget {
+  const { transport = 'auto', headers = {}, authorizer, ...clientOptions } = target
+  const url = String(target.url)
+  const route = routeOf(url, () => undefined)
+  // Complaints about the environment are due now as well, not with the first request.
+  if (target.proxy === undefined) proxyOfEnvironment(route.url)
+  if (!TRANSPORTS.includes(transport))
+    throw new TypeError(`transport: ${JSON.stringify(transport)} is none of ${TRANSPORTS.join(', ')}`)
+  const resolved = resolveHeaders(headers)
+  const client = httpClient(clientOptions)
+  return {
+    name: options.name ?? nameOfUrl(url),
+    identity: identityOf(route.url, transport, resolved),
+    remote: {
+      url,
+      client,
+      transport,
+      headers: resolved,
+      authorizer: typeof authorizer === 'function' ? authorizer(client) : authorizer,
+      maxMessage: options.maxMessage,
+      maxDepth: options.maxDepth,
+      isUtf8,
+    },
+  }
+}
+
+const TRANSPORTS: readonly RemoteTransport[] = ['auto', 'modern', 'streamable-http', 'sse']
+
+/** Servers offer by who asks, which headers say. Hashed, for the secrets in it. */
+function identityOf(url: URL, transport: RemoteTransport, headers: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(headers).sort(([one], [other]) => (one < other ? -1 : 1))
+  return createHash('sha256')
+    .update(JSON.stringify([url.href, transport, sorted]))
+    .digest('base64url')
+}
