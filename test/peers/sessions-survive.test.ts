@@ -3,7 +3,7 @@ import { httpClient } from '../../src/node/http-client.js'
 import { type Server, serve } from '../../src/node/serve.js'
 import { type HttpServerProcess, startSdkServer } from './sdk-http-servers.js'
 import { connectV1, connectV2, type Json, type Peer } from './sdk-peers.js'
-import { until } from './start-anyport.js'
+import { ANYPORT, until } from './start-anyport.js'
 
 /** A remote server that is killed and started again knows nothing any more, and no client notices. */
 
@@ -40,21 +40,28 @@ async function reached(kind: 'v1-stateful' | 'v1-sse' | 'v2-modern', lost = '404
   return there
 }
 
-async function client({ anyport }: There, era: 'legacy' | 'modern', asked = true): Promise<Peer> {
+async function client({ anyport, server }: There, way: Way, asked = true): Promise<Peer> {
   const url = anyport.url as string
-  const peer = await (era === 'legacy'
-    ? connectV1({ kind: 'http', url }, { asked })
-    : connectV2({ kind: 'http', url }, 'modern', { asked }))
+  const peer = await connected(way, url, server.url, asked)
   ending.push(() => peer.close())
   return peer
+}
+
+type Way = 'stdio' | 'legacy' | 'modern'
+
+function connected(way: Way, url: string, address: string, asked: boolean): Promise<Peer> {
+  if (way === 'modern') return connectV2({ kind: 'http', url }, 'modern', { asked })
+  if (way === 'legacy') return connectV1({ kind: 'http', url }, { asked })
+  const args = [ANYPORT, 'connect', address, '--era-cache', 'off']
+  return connectV1({ kind: 'stdio', command: process.execPath, args }, { asked })
 }
 
 describe.each(['404', '400', '503', '200'])(
   'a server that says %s of sessions that it does not know',
   lost => {
-    test.each(['legacy', 'modern'] as const)('is restarted under a %s client', async era => {
+    test.each(['stdio', 'legacy', 'modern'] as const)('is restarted under a client: %s', async way => {
       const there = await reached('v1-stateful', lost)
-      const peer = await client(there, era)
+      const peer = await client(there, way)
       for (let round = 0; round < 2; round++) {
         const text = `round ${round}`
         expect(await peer.callTool('echo', { text })).toMatchObject({ content: [{ text }] })
@@ -105,9 +112,9 @@ describe.each(['v1-stateful', 'v1-sse', 'v2-modern'] as const)('a server of kind
   })
 })
 
-test('a changed list of tools is announced once', async () => {
+test.each(['stdio', 'legacy'] as const)('a changed list of tools is announced once: %s', async way => {
   const there = await reached('v1-stateful')
-  const peer = await client(there, 'legacy')
+  const peer = await client(there, way)
   const before = (await peer.listTools()).tools.map((tool: Json) => tool.name)
   await there.restart({ EXTRA_TOOL: 'brand-new' })
   await peer.callTool('echo', { text: 'x' })
