@@ -209,6 +209,11 @@ function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'no
         ms: Math.round(event.milliseconds),
       })
       break
+    case 'session-lost':
+      log.info('session_lost', `${describeError(event.error)}; the next call begins another one`, {
+        ms: Math.round(event.milliseconds),
+      })
+      break
     case 'stopped':
       log.info('server_stopped', STOPS[event.reason], { reason: event.reason })
       break

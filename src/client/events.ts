@@ -14,6 +14,8 @@ export type UpstreamEvent =
     }
   /** It ended, or closed the connection, although nobody asked for that. It lived for so many milliseconds. */
   | { readonly type: 'exited'; readonly error: Error; readonly milliseconds: number }
+  /** A remote server has ended a session that had served; the next call begins another. */
+  | { readonly type: 'session-lost'; readonly error: Error; readonly milliseconds: number }
   /** A connection was closed by us: nobody used it, its session ended, or others needed the room. */
   | { readonly type: 'stopped'; readonly reason: StopReason }
   /** A line that is no message was skipped: the how manieth of its kind (too large, or anything else). */

@@ -152,15 +152,20 @@ export class Starts {
     link.onClosed = error => {
       this.#options.capacity?.release()
       if (this.#closed || this.#stopped.has(link)) return
-      this.#healthy = false
       const why =
         error ??
         new TransportError('ERR_CLOSED', `${this.#options.name} closed the connection`, {
           hop: this.#options.name,
         })
+      const milliseconds = performance.now() - since
       // A session that served is begun again at once, however short servers keep them.
-      if (link.worked !== true) this.#failed(key, why, since)
-      this.#options.onEvent({ type: 'exited', error: why, milliseconds: performance.now() - since })
+      if (link.worked === true) {
+        this.#options.onEvent({ type: 'session-lost', error: why, milliseconds })
+        return
+      }
+      this.#healthy = false
+      this.#failed(key, why, since)
+      this.#options.onEvent({ type: 'exited', error: why, milliseconds })
     }
   }
 

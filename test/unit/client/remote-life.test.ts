@@ -160,6 +160,19 @@ describe('a session that the server has lost', () => {
     expect(server.initializes()).toBe(2)
   })
 
+  it('is no failure of the server, and an event', async () => {
+    const server = new LegacyServer()
+    const heard: string[] = []
+    const up = reached(server, { onEvent: ({ type }) => void heard.push(type) })
+    // More often than a program may fail.
+    for (let round = 0; round < 8; round++) {
+      expect(await call(up, 'plain')).toMatchObject({ result: { content: [] } })
+      server.restart()
+    }
+    await expect.poll(() => heard.filter(type => type === 'session-lost').length).toBeGreaterThan(6)
+    expect(new Set(heard)).toEqual(new Set(['starting', 'ready', 'session-lost']))
+  })
+
   it('is waited for while the server restarts, for a time', async () => {
     const server = new LegacyServer()
     const up = reached(server, { reconnectTimeout: 600 })
@@ -245,6 +258,44 @@ describe('a session that the server has lost', () => {
     expect(asked.length).toBe(1)
     expect(response).toMatchObject({ error: { data: { code: 'ERR_CLOSED', outcome: 'unknown' } } })
     expect(server.ran).toEqual(['plain'])
+  })
+})
+
+describe('a session whose questions come with their calls', () => {
+  it('is shared by calls that may ask', async () => {
+    const server = new LegacyServer()
+    const streams: (() => void)[] = []
+    server.answer = sent => {
+      const stream = events()
+      streams.push(() => stream.event(result(sent, { content: [] })).end())
+      return stream
+    }
+    const up = reached(server)
+    const calls = Array.from({ length: 10 }, () => call(up, 'plain', {}, { elicitation: {} }))
+    await expect.poll(() => streams.length).toBe(10)
+    for (const finish of streams) finish()
+    await Promise.all(calls)
+    expect(server.initializes()).toBe(1)
+  })
+
+  it('is not shared any more where they do not', async () => {
+    const server = new LegacyServer()
+    const streams: (() => void)[] = []
+    const up = reached(server, { spillAfter: 10 })
+    await call(up, 'plain', {}, { elicitation: {} })
+    await expect.poll(() => server.streams.length).toBe(1)
+    server.streams[0]?.event({ jsonrpc: '2.0', id: 'q', method: 'elicitation/create', params: {} })
+    await new Promise(resolve => setTimeout(resolve, 5))
+    server.answer = sent => {
+      const stream = events()
+      streams.push(() => stream.event(result(sent, { content: [] })).end())
+      return stream
+    }
+    const calls = Array.from({ length: 2 }, () => call(up, 'plain', {}, { elicitation: {} }))
+    await expect.poll(() => streams.length).toBe(2)
+    expect(server.initializes()).toBe(2)
+    for (const finish of streams) finish()
+    await Promise.all(calls)
   })
 })
 

@@ -442,6 +442,34 @@ describe('a stream that breaks', () => {
     expect(resumed).toEqual(['e1', 'e1', 'e1', 'e2'])
   })
 
+  it('loses and doubles nothing in 10,000 events with a cut every 100', async () => {
+    const total = 10_000
+    let id: unknown
+    let runs = 0
+    const from = (first: number) => {
+      const stream = events().write('retry: 0\n\n')
+      const end = Math.min(total, first + 99)
+      for (let n = first; n <= end; n++) {
+        const params = { progressToken: id, progress: n }
+        stream.event({ jsonrpc: '2.0', method: 'notifications/progress', params }, `e${n}`)
+      }
+      return end === total ? stream.event({ jsonrpc: '2.0', id, result: {} }) : stream.end(new Error('reset'))
+    }
+    const { call } = await begun(sent => {
+      if (sent.method === 'POST') {
+        id = sent.message.id
+        runs++
+        return from(1)
+      }
+      return from(Number(sent.headers['last-event-id']?.slice(1)) + 1)
+    })
+    const { messages } = await call('tools/call', { _meta: { progressToken: 'mine' } })
+    expect(messages.map(message => ('params' in message ? message.params?.progress : undefined))).toEqual(
+      Array.from({ length: total }, (_, index) => index + 1),
+    )
+    expect(runs).toBe(1)
+  })
+
   it('waits as long as the server asks', async () => {
     let id: unknown
     let resumedAt = 0
