@@ -49,9 +49,15 @@ export function remoteOpener({ name, remote }: RemoteTarget): Opener {
   let found: Dialect | undefined
   return async (known, handshake, options, context) => {
     const opening: Opening = { endpoint, transport, handshake, options, context }
-    const opened = await open(opening, known === 'legacy' ? (found ?? known) : known)
-    found = opened.dialect
-    return opened
+    try {
+      const opened = await open(opening, known === 'legacy' ? (found ?? known) : known)
+      found = opened.dialect
+      return opened
+    } catch (error) {
+      // Whatever failed, the call for which it is opened was not sent.
+      if (!(error instanceof TransportError) || error.retryable) throw error
+      throw new TransportError(error.code, error.message, { ...error.facts, retryable: true })
+    }
   }
 }
 

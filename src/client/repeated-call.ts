@@ -31,6 +31,8 @@ const LONGEST_WAIT = 2_000
 /** How long the list of tools may take that says whether one may run twice, in milliseconds. */
 const LIST_LIMIT = 10_000
 const MAX_PAGES = 100
+/** Said by what stands before a server that is down. */
+const GATEWAY = [502, 503, 504]
 
 /**
  * A call to a remote server, which survives what happens to networks and sessions. What was not delivered is sent again. What was
@@ -117,7 +119,7 @@ export class RepeatedCall extends Relay<JSONRPCNotification> {
       if (!this.#host.wasReached() || now - this.#since >= this.#host.reconnectTimeout) return false
       const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts++)
       await delay(wait * (0.5 + Math.random() / 2), context)
-    } else if (error.retryable && !this.#redetected && isMisfit(error)) this.#redetected = true
+    } else if (!this.#redetected && this.#host.wasReached() && isMisfit(error)) this.#redetected = true
     else if (isUnknown(error) && !this.#repeated && (await this.#mayRunTwice())) {
       this.#repeated = true
       await delay(FIRST_WAIT, context)
@@ -181,21 +183,25 @@ async function isRepeatable(host: RepeatHost, call: JSONRPCRequest, context: Con
 }
 
 /** It certainly never reached the server, which may come back. */
-function isUndelivered({ code, retryable }: TransportError): boolean {
-  return retryable && (code === 'ERR_CONNECT' || code === 'ERR_CLOSED' || code === 'ERR_EXITED')
+function isUndelivered({ code, retryable, facts }: TransportError): boolean {
+  if (!retryable) return false
+  return isLoss(code) || (code === 'ERR_STATUS' && GATEWAY.includes(facts.status as number))
 }
 
 /** It was not even sent, since the server does not speak any more what it was found to: that is found out anew. */
-function isMisfit({ code }: TransportError): boolean {
-  return code === 'ERR_HANDSHAKE' || code === 'ERR_STATUS'
+function isMisfit({ code, retryable }: TransportError): boolean {
+  return retryable && (code === 'ERR_HANDSHAKE' || code === 'ERR_STATUS')
 }
 
 /** It was delivered, or may have been, and its answer is lost: in a cut connection, or by a gateway that gave up. */
 function isUnknown(error: unknown): error is TransportError {
   if (!(error instanceof TransportError) || error.retryable) return false
   const { code, facts } = error
-  if (code === 'ERR_STATUS') return facts.status === 502 || facts.status === 504
-  return code === 'ERR_CLOSED' || code === 'ERR_CONNECT' || code === 'ERR_EXITED'
+  return isLoss(code) || (code === 'ERR_STATUS' && (facts.status === 502 || facts.status === 504))
+}
+
+function isLoss(code: TransportError['code']): boolean {
+  return code === 'ERR_CONNECT' || code === 'ERR_CLOSED' || code === 'ERR_EXITED'
 }
 
 function withUnknownOutcome(error: TransportError, { method, params }: JSONRPCRequest): TransportError {

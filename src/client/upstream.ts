@@ -326,7 +326,7 @@ class ServerUpstream implements Upstream {
       // The server was upgraded: whoever calls again finds out to what.
       this.#era = undefined
       this.#starts.forgive(key)
-      throw new TransportError(error.code, error.message, { ...error.facts, retryable: true })
+      throw error
     }
   }
 

@@ -34,6 +34,8 @@ class LegacyServer {
   lost: (sent: SentCall) => FakeAnswer = () => status(404)
   /** What a call gets after its tool ran; by default its result. */
   answer: (sent: SentCall) => FakeAnswer = sent => json(result(sent, { content: [] }))
+  /** Answers in place of the server. */
+  gateway: () => FakeAnswer | undefined = () => undefined
   isModern = false
   #sessions = new Set<string>()
   #next = 1
@@ -56,6 +58,8 @@ class LegacyServer {
       this.down -= 1
       throw refused()
     }
+    const refusal = this.gateway()
+    if (refusal !== undefined) return refusal
     const session = sent.headers['mcp-session-id']
     const method: string = sent.message?.method ?? sent.method
     this.methods.push(method)
@@ -184,6 +188,17 @@ describe('a session that the server has lost', () => {
     const started = performance.now()
     expect(await call(up, 'plain')).toMatchObject({ error: { data: { code: 'ERR_CONNECT' } } })
     expect(performance.now() - started).toBeGreaterThan(500)
+  })
+
+  it('is waited for behind a gateway, too', async () => {
+    const server = new LegacyServer()
+    const up = reached(server, { reconnectTimeout: 2_000 })
+    await call(up, 'plain')
+    server.restart()
+    let refusals = 0
+    server.gateway = () => (++refusals > 3 ? undefined : status(503))
+    expect(await call(up, 'plain')).toMatchObject({ result: { content: [] } })
+    expect(server.ran).toEqual(['plain', 'plain'])
   })
 
   it('is not waited for where the server was never reached', async () => {
