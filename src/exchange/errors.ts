@@ -30,6 +30,7 @@ export type TransportErrorCode =
   | 'ERR_CANCELLED' // the caller left or cancelled
   | 'ERR_DRAINING' // we are shutting down
   | 'ERR_PROTOCOL' // the peer broke the protocol
+  | 'ERR_SIGN_IN' // the server wants a sign-in that there is not, or that failed
 
 export interface TransportFacts {
   /** Which hop failed, as a person would name it: the command or address. */
@@ -93,6 +94,7 @@ const RPC_CODES: Record<TransportErrorCode, number> = {
   ERR_CANCELLED: UPSTREAM_UNAVAILABLE,
   ERR_DRAINING: SHUTTING_DOWN,
   ERR_PROTOCOL: INTERNAL_ERROR,
+  ERR_SIGN_IN: UPSTREAM_UNAVAILABLE,
 }
 
 /** The error object that a caller on the wire sees for whatever a handler threw. */

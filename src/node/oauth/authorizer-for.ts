@@ -1,0 +1,32 @@
+/** Signing in to remote servers, as the command line and the library offer it. */
+
+import { type OAuthAuthorizer, oauthAuthorizer } from '../../client/oauth/authorizer.js'
+import type { ClientSettings } from '../../client/oauth/client-settings.js'
+import type { SignInEvent } from '../../client/oauth/sign-in-events.js'
+import { credentialFile } from './credential-file.js'
+import { type PersonOptions, personAtBrowser, type SignInPrompt } from './person-at-browser.js'
+
+export interface SignInOptions extends ClientSettings, Omit<PersonOptions, 'onPrompt'> {
+  /** The folder for sign-ins. Default: `anyport/sign-ins` where the system keeps the state of programs. */
+  readonly credentials?: string | undefined
+  /** False where nobody can be asked: then a sign-in has to be there, or to come by `anyport login`. Default true. */
+  readonly interactive?: boolean | undefined
+  /** Milliseconds a person has to sign in. Default 5 minutes. */
+  readonly signInTimeout?: number | undefined
+  readonly onEvent?: ((event: SignInEvent) => void) | undefined
+  /** Tells the person to open an address, or that a browser shows it. */
+  readonly onPrompt?: ((prompt: SignInPrompt) => void) | undefined
+}
+
+/**
+ * Signs requests to a remote server, with what is stored or what a person does. Throws `TypeError` for options that cannot work.
+ */
+export function authorizerFor(server: string | URL, options: SignInOptions = {}): OAuthAuthorizer {
+  const { credentials, interactive = true, onPrompt = () => {} } = options
+  const url = new URL(server)
+  return oauthAuthorizer(url, {
+    ...options,
+    store: credentialFile(url, credentials),
+    person: interactive ? personAtBrowser({ ...options, onPrompt }) : undefined,
+  })
+}
