@@ -23,6 +23,7 @@ rmSync(`${dist}bin`, { recursive: true, force: true })
 await build({
   entryPoints: { anyport: `${dist}cli/main.js` },
   outdir: `${dist}bin`,
+  external: ['oauth4webapi'],
   // All beside each other, so that the way to package.json is the same as from the modules.
   chunkNames: '[name]-[hash]',
   ...common,

@@ -21,6 +21,9 @@ Usage: anyport COMMAND [options]
 
   serve             Put a server on Streamable HTTP and HTTP+SSE, a socket or stdio
   connect URL       Lead to a remote server on stdio, for clients that only start programs
+  login URL         Sign in to a remote server
+  logout URL        End that sign-in
+  whoami [URL]      Show it
   help [COMMAND]    Explain a command and its options
   version           Print the version
 

@@ -3,7 +3,7 @@
 
 import { nearest, UsageError } from './arguments.js'
 
-const COMMANDS = ['serve', 'connect', 'help', 'version'] as const
+const COMMANDS = ['serve', 'connect', 'login', 'logout', 'whoami', 'help', 'version'] as const
 
 /** 0: done; 1: it failed while it ran; 2: wrong use. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -27,6 +27,13 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'connect':
       if (own.includes('--help') || own.includes('-h')) return await help(['connect'])
       return await (await import('./connect.js')).connectCommand(rest)
+    case 'login':
+    case 'logout':
+    case 'whoami': {
+      if (own.includes('--help') || own.includes('-h')) return await help([command])
+      const { loginCommand, logoutCommand, whoamiCommand } = await import('./login.js')
+      return await { login: loginCommand, logout: logoutCommand, whoami: whoamiCommand }[command](rest)
+    }
     default: {
       const near = nearest(command, COMMANDS)
       const hint = near === undefined ? '' : `; did you mean ${near}?`
@@ -42,7 +49,10 @@ async function help(topics: readonly string[]): Promise<number> {
   else if (topic === 'serve') process.stdout.write(commandHelp((await import('./serve-options.js')).SERVE))
   else if (topic === 'connect')
     process.stdout.write(commandHelp((await import('./connect-options.js')).CONNECT))
-  else {
+  else if (topic === 'login' || topic === 'logout' || topic === 'whoami') {
+    const { LOGIN, LOGOUT, WHOAMI } = await import('./sign-in-options.js')
+    process.stdout.write(commandHelp({ login: LOGIN, logout: LOGOUT, whoami: WHOAMI }[topic]))
+  } else {
     const near = nearest(topic, COMMANDS)
     throw new UsageError(`There is no command ${topic}${near === undefined ? '' : `; did you mean ${near}?`}`)
   }

@@ -58,7 +58,7 @@ export function boundedFetch({ fetch, timeout }: RequestLimits): Fetch {
       const { status, headers } = response
       const body = await boundedText(response, url)
       const kept = new Headers()
-      for (const name of ['content-type', 'location']) {
+      for (const name of ['content-type', 'location', 'www-authenticate']) {
         const value = headers.get(name)
         if (value !== null) kept.set(name, value)
       }

@@ -62,13 +62,26 @@ export function credentialFolder(): string {
   return join(stateFolder(XDG_STATE_HOME, LOCALAPPDATA), 'anyport', 'sign-ins')
 }
 
-/** The addresses of servers for which something is stored in `folder`. */
-export async function storedServers(folder = credentialFolder()): Promise<readonly string[]> {
-  const files = await readdir(folder).catch(() => [])
-  const servers = await Promise.all(
-    files.filter(file => file.endsWith('.json')).map(async file => (await parse(join(folder, file)))?.server),
+export interface StoredCredentials {
+  /** Without its query. */
+  readonly server: string
+  readonly path: string
+  readonly credentials: Credentials
+}
+
+/** Everything in `folder`. */
+export async function storedCredentials(folder = credentialFolder()): Promise<readonly StoredCredentials[]> {
+  const names = await readdir(folder).catch(() => [])
+  const files = names.filter(name => name.endsWith('.json')).sort()
+  const stored = await Promise.all(
+    files.map(async name => {
+      const path = join(folder, name)
+      const file = await parse(path)
+      const server = typeof file?.server === 'string' ? file.server : undefined
+      return server === undefined ? [] : [{ server, path, credentials: credentialsOf(file) }]
+    }),
   )
-  return servers.filter(server => typeof server === 'string')
+  return stored.flat()
 }
 
 /** The address itself may hold a secret. */
@@ -88,7 +101,10 @@ function stateFolder(xdg: string | undefined, local: string | undefined): string
 }
 
 async function read(path: string): Promise<Credentials> {
-  const file = await parse(path)
+  return credentialsOf(await parse(path))
+}
+
+function credentialsOf(file: Readonly<Record<string, unknown>> | undefined): Credentials {
   if (file?.version !== VERSION || !isObject(file.issuers)) return NO_CREDENTIALS
   const { current, failure } = file as Partial<Credentials>
   const issuers = Object.fromEntries(Object.entries(file.issuers).filter(([, record]) => isRecord(record)))

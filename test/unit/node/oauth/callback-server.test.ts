@@ -11,7 +11,9 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map(close => close()))
 })
 
-async function listen(options: { readonly host?: string; readonly port?: number } = {}): Promise<CallbackServer> {
+async function listen(
+  options: { readonly host?: string; readonly port?: number } = {},
+): Promise<CallbackServer> {
   const callback = await listenForCallback({ host: '127.0.0.1', port: 0, path: '/callback', ...options })
   closing.push(() => callback.close())
   return callback
@@ -66,7 +68,9 @@ describe('the callback', () => {
 
   it('on a taken port is an error that names the port and the option', async () => {
     const port = await busyPort()
-    const error = await listenForCallback({ host: '127.0.0.1', port, path: '/callback' }).catch(error => error)
+    const error = await listenForCallback({ host: '127.0.0.1', port, path: '/callback' }).catch(
+      error => error,
+    )
     expect(error).toBeInstanceOf(TransportError)
     expect(error).toMatchObject({ code: 'ERR_LISTEN', facts: { knob: '--callback-port' } })
     expect(error.message).toContain(`port ${port}`)
@@ -97,7 +101,9 @@ describe('the person', () => {
   it('is asked at the chosen port, host and path, or not at all', async () => {
     const port = await busyPort()
     await expect(person({ callbackPort: port }).receive(undefined)).rejects.toThrow(`port ${port}`)
-    const free = await person({ callbackHost: 'localhost', callbackPath: '/oauth/callback' }).receive(undefined)
+    const free = await person({ callbackHost: 'localhost', callbackPath: '/oauth/callback' }).receive(
+      undefined,
+    )
     expect(free.redirectUri).toMatch(/^http:\/\/localhost:\d+\/oauth\/callback$/)
     await free.close()
   })

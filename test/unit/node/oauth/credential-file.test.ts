@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { NO_CREDENTIALS, type SignInRecord, withRecord } from '../../../../src/client/oauth/credentials.js'
-import { credentialFile, storedServers } from '../../../../src/node/oauth/credential-file.js'
+import { credentialFile, storedCredentials } from '../../../../src/node/oauth/credential-file.js'
 import { fileLock, tryFileLock } from '../../../../src/node/oauth/file-lock.js'
 
 const SERVER = new URL('https://mcp.example/mcp')
@@ -38,7 +38,9 @@ describe('the file', () => {
       expect(statSync(folder).mode & 0o777).toBe(0o700)
     }
     expect(readdirSync(folder)).toHaveLength(1)
-    expect(await storedServers(folder)).toEqual(['https://mcp.example/mcp'])
+    expect(await storedCredentials(folder)).toMatchObject([
+      { server: 'https://mcp.example/mcp', path: file.path },
+    ])
   })
 
   it('is another one for another server, and shows no query', async () => {
@@ -88,16 +90,16 @@ describe('the file', () => {
 
   it('is changed by one at a time', async () => {
     const files = Array.from({ length: 4 }, () => credentialFile(SERVER, folder))
-    await files[0]?.exclusively(held => held.write(withRecord(held.credentials, { ...RECORD, signedInAt: 0 })))
+    await files[0]?.exclusively(held =>
+      held.write(withRecord(held.credentials, { ...RECORD, signedInAt: 0 })),
+    )
     await Promise.all(
       files.map(async file => {
         for (let i = 0; i < 5; i++) {
           await file.exclusively(async held => {
             const record = held.credentials.issuers['https://auth.example'] as SignInRecord
             await new Promise(resolve => setTimeout(resolve, 1))
-            await held.write(
-              withRecord(held.credentials, { ...record, signedInAt: record.signedInAt + 1 }),
-            )
+            await held.write(withRecord(held.credentials, { ...record, signedInAt: record.signedInAt + 1 }))
           })
         }
       }),
