@@ -42,10 +42,14 @@ function visits(): readonly string[] {
 }
 
 function startCaller(milliseconds: number): Promise<Outcome> {
-  const child = spawn(process.execPath, [CALLER, fixture.url.href, join(folder, 'sign-ins'), String(milliseconds)], {
-    env: { ...process.env, BROWSER: `${process.execPath} ${BROWSER} ${log}` },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [CALLER, fixture.url.href, join(folder, 'sign-ins'), String(milliseconds)],
+    {
+      env: { ...process.env, BROWSER: `${process.execPath} ${BROWSER} ${log}` },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', text => {

@@ -24,7 +24,7 @@ export function parseAddress(text: unknown): URL | undefined {
   }
 }
 
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   return (
     hostname === 'localhost' ||
     hostname.endsWith('.localhost') ||

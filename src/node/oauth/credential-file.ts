@@ -57,7 +57,7 @@ export function credentialFile(server: URL, folder = credentialFolder()): Creden
 }
 
 /** Where sign-ins are kept: XDG base directories, and what other systems have in their place. */
-export function credentialFolder(): string {
+function credentialFolder(): string {
   const { XDG_STATE_HOME, LOCALAPPDATA } = process.env
   return join(stateFolder(XDG_STATE_HOME, LOCALAPPDATA), 'anyport', 'sign-ins')
 }
