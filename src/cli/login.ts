@@ -2,10 +2,13 @@
 
 import { canonicalResource } from '../client/oauth/addresses.js'
 import { askServer } from '../client/oauth/ask-server.js'
+import type { RequestLimits } from '../client/oauth/bounded-fetch.js'
 import type { SignInRecord } from '../client/oauth/credentials.js'
+import { fetchOver } from '../client/oauth/fetch-over.js'
 import { revokeAll } from '../client/oauth/sign-out.js'
 import { TransportError } from '../exchange/errors.js'
-import { printable } from '../node/log.js'
+import { printable } from '../exchange/printable.js'
+import { httpClient } from '../node/http-client.js'
 import { authorizerFor } from '../node/oauth/authorizer-for.js'
 import {
   type CredentialFile,
@@ -23,17 +26,17 @@ import {
   WHOAMI_OPTIONS,
 } from './sign-in-options.js'
 
-const LIMITS = { fetch: (url: string, init: RequestInit) => fetch(url, init), timeout: 10_000 }
-
 /** Resolves with the exit code. */
 export async function loginCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseArguments(SIGN_IN_OPTIONS, argv)
   const server = serverOf(parsed, 'login')
   const options = await signInOptions(parsed.options)
+  const limits = requestLimits()
   let authorizer: ReturnType<typeof authorizerFor>
   try {
     authorizer = authorizerFor(server, {
       ...options,
+      fetch: limits.fetch,
       ...(process.stdin.isTTY ? { terminal: process.stdin } : {}),
       onPrompt: prompt => process.stderr.write(promptText(server, prompt)),
       onEvent(event) {
@@ -48,7 +51,7 @@ export async function loginCommand(argv: readonly string[]): Promise<number> {
   } catch (error) {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   }
-  const { status, wanted, challenge } = await askServer(server, LIMITS)
+  const { status, wanted, challenge } = await askServer(server, limits)
   if (!wanted) {
     if (status >= 400) throw strange(server, status)
     process.stdout.write(`${canonicalResource(server)} wants no sign-in\n`)
@@ -64,10 +67,11 @@ export async function logoutCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseArguments(LOGOUT_OPTIONS, argv)
   const server = serverOf(parsed, 'logout')
   const file = credentialFile(server, parsed.options.credentials)
+  const limits = requestLimits()
   const ended = await file.exclusively(async ({ credentials }) => {
     // Before anybody is told: from here on nobody uses them.
     await file.remove()
-    return await revokeAll(server, credentials, LIMITS)
+    return await revokeAll(server, credentials, limits)
   })
   if (ended.length === 0) process.stdout.write(`There was no sign-in to ${canonicalResource(server)}\n`)
   for (const { issuer, revoked } of ended) {
@@ -96,6 +100,11 @@ export async function whoamiCommand(argv: readonly string[]): Promise<number> {
       `There is no sign-in${named === undefined ? '' : ` to ${canonicalResource(named)}`}\n`,
     )
   return views.length === 0 ? 1 : 0
+}
+
+/** With the proxies and certificates of the environment. */
+function requestLimits(): RequestLimits {
+  return { fetch: fetchOver(httpClient()), timeout: 10_000 }
 }
 
 async function oneStored(server: URL, file: CredentialFile): Promise<StoredCredentials> {

@@ -1,6 +1,7 @@
 /**
  * Signs requests to one server with the token of one sign-in, renews it, and has a person sign in where nothing else helps.
- * Many of these, in many processes, share the credentials.
+ * Many of these, in many processes, share the credentials. Most servers want no sign-in, so what does the work is loaded when the
+ * first one does.
  */
 
 import type { Context } from '../../exchange/context.js'
@@ -9,13 +10,12 @@ import type { AuthorizationRefusal, Authorizer } from '../../exchange/http-clien
 import { canonicalResource } from './addresses.js'
 import { isSameIssuer } from './authorization-server.js'
 import { type BearerChallenge, parseBearerChallenge } from './challenge.js'
-import { checkSettings } from './client-settings.js'
+import { checkSettings, isRenewable } from './client-settings.js'
 import { type Credentials, currentRecord, type SignInRecord, type Tokens } from './credentials.js'
 import { issuersNow } from './discovery.js'
 import { signInError } from './failures.js'
-import { isRenewable, renewTokens } from './renew-tokens.js'
 import { lacking, raisedScopes } from './scopes.js'
-import { type SharedSignInOptions, sharedSignIn } from './shared-sign-in.js'
+import type { SharedSignInOptions } from './shared-sign-in.js'
 
 export type AuthorizerOptions = Omit<SharedSignInOptions, 'server' | 'signal' | 'limits'>
 
@@ -163,6 +163,7 @@ class SignedRequests implements OAuthAuthorizer {
   }
 
   async #renewTokens(tokens: Tokens): Promise<void> {
+    const { renewTokens } = await import('./renew-tokens.js')
     this.#adopt(await renewTokens(tokens, this.#options))
   }
 
@@ -266,6 +267,7 @@ class SignedRequests implements OAuthAuthorizer {
   async #signIn(challenge: BearerChallenge | undefined, scopes?: readonly string[]): Promise<Remedy> {
     if (this.#failure !== undefined) throw this.#failure
     const before = this.#record?.tokens?.accessToken
+    const { sharedSignIn } = await import('./shared-sign-in.js')
     const { credentials, failure } = await sharedSignIn(this.#options, {
       discovery: this.#discovery(challenge),
       challenged: challenge?.scopes,

@@ -1,6 +1,7 @@
 /** Requests to addresses that servers told us: with a limit on time, size and redirects. */
 
 import { within } from '../../exchange/deadline.js'
+import { TransportError } from '../../exchange/errors.js'
 import { canonicalResource, mayVisit, parseAddress } from './addresses.js'
 import { signInError, unreachable } from './failures.js'
 
@@ -35,7 +36,7 @@ export async function fetchDocument(
     if (!mayVisit(url, server)) throw forbidden(url, server)
     const response = await boundedFetch(limits)(url.href, {
       headers: { accept: 'application/json', 'mcp-protocol-version': '2025-11-25' },
-    })
+    }).catch(asStatus)
     const location = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null
     const next = location === null ? undefined : parseAddress(resolved(location, url))
     if (next === undefined) return { status: response.status, url, json: jsonObject(await response.text()) }
@@ -67,7 +68,7 @@ export function boundedFetch({ fetch, timeout }: RequestLimits): Fetch {
     try {
       return await within(request(), timeout, late)
     } catch (error) {
-      if (error instanceof Error && error.name === 'TransportError') throw error
+      if (error instanceof TransportError) throw error
       throw unreachable(url, reasonOf(error), error)
     }
   }
@@ -90,6 +91,14 @@ export function jsonObject(text: string): Readonly<Record<string, unknown>> | un
   } catch {
     return undefined
   }
+}
+
+/** What answers, but not with something to read (a redirect to a login page of another origin), is no document. */
+function asStatus(error: unknown): Response {
+  const status =
+    error instanceof TransportError && error.code === 'ERR_STATUS' ? error.facts.status : undefined
+  if (status === undefined) throw error
+  return new Response(null, { status })
 }
 
 /** Statuses whose responses the constructor lets have no body. */

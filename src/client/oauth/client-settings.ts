@@ -1,6 +1,7 @@
 /** What a person decides about signing in. */
 
 import type { Fetch } from './bounded-fetch.js'
+import type { SignInRecord } from './credentials.js'
 
 export interface ClientSettings {
   /** A client that was registered by hand. */
@@ -56,4 +57,13 @@ export function checkSettings(settings: ClientSettings): void {
       `${JSON.stringify(issuer)} is no issuer; write its address, for example https://auth.example.com`,
     )
   }
+}
+
+/** With a refresh token, or as a client that needs no person. */
+export function isRenewable({ grant, tokens, client }: SignInRecord, settings: ClientSettings): boolean {
+  if (tokens === undefined) return false
+  if (grant === 'authorization_code') return tokens.refreshToken !== undefined
+  return (
+    client.secret !== undefined || settings.clientSecret !== undefined || settings.clientKey !== undefined
+  )
 }

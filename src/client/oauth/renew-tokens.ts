@@ -25,15 +25,6 @@ export interface RenewalOptions extends ClientSettings {
   readonly onEvent?: ((event: SignInEvent) => void) | undefined
 }
 
-/** With a refresh token, or as a client that needs no person. */
-export function isRenewable({ grant, tokens, client }: SignInRecord, settings: ClientSettings): boolean {
-  if (tokens === undefined) return false
-  if (grant === 'authorization_code') return tokens.refreshToken !== undefined
-  return (
-    client.secret !== undefined || settings.clientSecret !== undefined || settings.clientKey !== undefined
-  )
-}
-
 /**
  * What is stored once the tokens are not `old` any more. A refresh token that is not accepted has ended the sign-in: it is removed
  * with its tokens. Rejects with `TransportError` where the authorization server does not answer; then `old` may be tried again.

@@ -19,7 +19,8 @@ export interface SignInOptions extends ClientSettings, Omit<PersonOptions, 'onPr
 }
 
 /**
- * Signs requests to a remote server, with what is stored or what a person does. Throws `TypeError` for options that cannot work.
+ * Signs requests to a remote server, with what is stored or what a person does. `fetch` should be that of the client that carries the
+ * calls (`fetchOver`), for its proxies and certificates. Throws `TypeError` for options that cannot work.
  */
 export function authorizerFor(server: string | URL, options: SignInOptions = {}): OAuthAuthorizer {
   const { credentials, interactive = true, onPrompt = () => {} } = options

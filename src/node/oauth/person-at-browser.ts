@@ -3,8 +3,7 @@
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { AnswerReceiver, AuthorizationAnswer, Person } from '../../client/oauth/person.js'
-import { type CallbackServer, listenForCallback } from './callback-server.js'
-import { openBrowser } from './open-browser.js'
+import type { CallbackServer } from './callback-server.js'
 
 export interface PersonOptions {
   /** Exactly this port, or none. Default: the one of the last sign-in, or any free one. */
@@ -42,6 +41,7 @@ export function personAtBrowser(options: PersonOptions): Person {
   const fixed = { host: callbackHost, path: callbackPath }
   return {
     async receive(preferred) {
+      const { listenForCallback } = await import('./callback-server.js')
       if (callbackPort !== undefined)
         return receiver(await listenForCallback({ ...fixed, port: callbackPort }), options)
       const last = portOf(preferred, `http://${callbackHost}:`, callbackPath)
@@ -79,7 +79,7 @@ function receiver(callback: CallbackServer, options: PersonOptions): AnswerRecei
           )
         }
         // Whether it opened is known only when somebody may have answered already.
-        void (browser ? openBrowser(address) : Promise.resolve(false)).then(opened => {
+        void (browser ? open(address) : Promise.resolve(false)).then(opened => {
           if (!over.signal.aborted) onPrompt({ ...prompt, opened })
         })
         return await Promise.race([...answers, aborted])
@@ -89,6 +89,10 @@ function receiver(callback: CallbackServer, options: PersonOptions): AnswerRecei
     },
     close: () => callback.close(),
   }
+}
+
+async function open(address: URL): Promise<boolean> {
+  return await (await import('./open-browser.js')).openBrowser(address)
 }
 
 /** The first line that is an address with the right state. Never rejects; stays open where none comes. */
