@@ -32,6 +32,7 @@ export async function loginCommand(argv: readonly string[]): Promise<number> {
   const server = serverOf(parsed, 'login')
   const options = await signInOptions(parsed.options)
   const limits = requestLimits()
+  let stored = true
   let authorizer: ReturnType<typeof authorizerFor>
   try {
     authorizer = authorizerFor(server, {
@@ -44,7 +45,8 @@ export async function loginCommand(argv: readonly string[]): Promise<number> {
           process.stderr.write('Another anyport process asks you to sign in: this one waits for that.\n')
         }
         if (event.type === 'sign-in-not-stored') {
-          process.stderr.write(`anyport: ${(event.error as Error).message}\n`)
+          process.stderr.write(`anyport: ${event.error.message}\n`)
+          stored = false
         }
       },
     })
@@ -58,6 +60,7 @@ export async function loginCommand(argv: readonly string[]): Promise<number> {
     return 0
   }
   const record = await authorizer.signIn(challenge)
+  if (!stored) return 1
   process.stdout.write(`${signedIn(server, record)}\n`)
   return 0
 }
@@ -66,7 +69,7 @@ export async function loginCommand(argv: readonly string[]): Promise<number> {
 export async function logoutCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseArguments(LOGOUT_OPTIONS, argv)
   const server = serverOf(parsed, 'logout')
-  const file = credentialFile(server, parsed.options.credentials)
+  const file = credentialFile(server, { folder: parsed.options.credentials })
   const limits = requestLimits()
   const ended = await file.exclusively(async ({ credentials }) => {
     // Before anybody is told: from here on nobody uses them.
@@ -91,7 +94,7 @@ export async function whoamiCommand(argv: readonly string[]): Promise<number> {
   const stored =
     named === undefined
       ? await storedCredentials(folder)
-      : [await oneStored(named, credentialFile(named, folder))]
+      : [await oneStored(named, credentialFile(named, { folder }))]
   const views = stored.flatMap(viewsOf)
   if (json) process.stdout.write(`${JSON.stringify(views, undefined, 2)}\n`)
   else if (views.length > 0) process.stdout.write(`${views.map(describe).join('\n\n')}\n`)

@@ -242,6 +242,7 @@ class SignedRequests implements OAuthAuthorizer {
   async #stepUp(sent: string | undefined, challenge: BearerChallenge): Promise<Remedy> {
     await this.#look()
     if (this.#hasOther(sent)) return this.#remedy('other')
+    if (sent === undefined) return await this.#signIn(challenge)
     const demanded = challenge.scopes ?? []
     const scopes = raisedScopes(this.#record?.requestedScopes ?? [], demanded)
     const key = scopes.join(' ')

@@ -52,7 +52,10 @@ export interface Credentials {
 /** The credentials for one server. */
 export interface CredentialStore {
   read(): Promise<Credentials>
-  /** Alone among all who share the credentials, for some seconds at most. Rejects where that takes too long. */
+  /**
+   * Alone among all who share the credentials, for some seconds at most. Rejects where that takes too long. What is written is read
+   * again in any case, by others only where it could be stored.
+   */
   exclusively<T>(task: (held: HeldCredentials) => Promise<T>): Promise<T>
   /** The right to ask a person, until it is released; undefined while somebody else has it. */
   claimSignIn(): Promise<(() => Promise<void>) | undefined>
@@ -83,8 +86,8 @@ export function withoutRecord(credentials: Credentials, issuer: string): Credent
 }
 
 /** Credentials that nobody shares, gone with the process. */
-export function memoryCredentials(): CredentialStore {
-  let credentials = NO_CREDENTIALS
+export function memoryCredentials(initial = NO_CREDENTIALS): CredentialStore {
+  let credentials = initial
   let last: Promise<unknown> = Promise.resolve()
   let claimed = false
   return {

@@ -30,22 +30,14 @@ export interface RenewalOptions extends ClientSettings {
  * with its tokens. Rejects with `TransportError` where the authorization server does not answer; then `old` may be tried again.
  */
 export async function renewTokens(old: Tokens, options: RenewalOptions): Promise<Credentials> {
-  let renewed: Credentials | undefined
-  try {
-    return await options.store.exclusively(async held => {
-      const record = currentRecord(held.credentials)
-      // Somebody else was faster, has signed in again, or has signed out.
-      if (record?.tokens?.accessToken !== old.accessToken) return held.credentials
-      renewed = await renewedCredentials(record, record.tokens, held, options)
-      await held.write(renewed)
-      return renewed
-    })
-  } catch (error) {
-    // The old refresh token is spent: what was got in its place must not be lost as well.
-    if (renewed === undefined) throw error
-    options.onEvent?.({ type: 'sign-in-not-stored', server: canonicalResource(options.server), error })
+  return await options.store.exclusively(async held => {
+    const record = currentRecord(held.credentials)
+    // Somebody else was faster, has signed in again, or has signed out.
+    if (record?.tokens?.accessToken !== old.accessToken) return held.credentials
+    const renewed = await renewedCredentials(record, record.tokens, held, options)
+    await held.write(renewed)
     return renewed
-  }
+  })
 }
 
 async function renewedCredentials(

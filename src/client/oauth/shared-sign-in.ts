@@ -117,17 +117,13 @@ async function signInHere(
         onEvent?.({ type: 'auth-required', server: name, url })
       },
     })
-    const signedIn = await save(options, stored => withRecord(stored, record))
+    const signedIn = await save(store, stored => withRecord(stored, record))
     onEvent?.({ type: 'signed-in', server: name, issuer })
     return { credentials: signedIn }
   } catch (error) {
     if (!asked) throw error
     onEvent?.({ type: 'sign-in-failed', server: name, error: error as Error })
-    const failed = await store.exclusively(async held => {
-      const next = withFailure(held.credentials, issuer, error as Error)
-      await held.write(next)
-      return next
-    })
+    const failed = await save(store, stored => withFailure(stored, issuer, error as Error))
     return { credentials: failed, failure: error }
   }
 }
@@ -162,7 +158,7 @@ async function signInAsClient(
       requestedScopes: scopes,
       signedInAt: Date.now(),
     }
-    return { credentials: await save(options, stored => withRecord(stored, record)) }
+    return { credentials: await save(options.store, stored => withRecord(stored, record)) }
   } catch (error) {
     if (!(error instanceof GrantGone)) throw error
     throw signInError(
@@ -173,21 +169,15 @@ async function signInAsClient(
   }
 }
 
-/** Stored if possible; in use in any case. */
 async function save(
-  { store, onEvent, server }: SharedSignInOptions,
+  store: CredentialStore,
   change: (credentials: Credentials) => Credentials,
 ): Promise<Credentials> {
-  try {
-    return await store.exclusively(async held => {
-      const next = change(held.credentials)
-      await held.write(next)
-      return next
-    })
-  } catch (error) {
-    onEvent?.({ type: 'sign-in-not-stored', server: canonicalResource(server), error })
-    return change(await store.read())
-  }
+  return await store.exclusively(async held => {
+    const next = change(held.credentials)
+    await held.write(next)
+    return next
+  })
 }
 
 function grantFor(

@@ -8,5 +8,5 @@ export type SignInEvent =
   /** The authorization server does not renew the sign-in any more: it was removed, and the next request asks for a new one. */
   | { readonly type: 'sign-in-ended'; readonly server: string; readonly issuer: string }
   | { readonly type: 'sign-in-failed'; readonly server: string; readonly error: Error }
-  /** New tokens could not be stored: this process uses them, others will need a sign-in of their own. */
-  | { readonly type: 'sign-in-not-stored'; readonly server: string; readonly error: unknown }
+  /** Nothing can be stored: this process keeps what it gets to itself, others will need a sign-in of their own. */
+  | { readonly type: 'sign-in-not-stored'; readonly server: string; readonly error: Error }

@@ -6,7 +6,7 @@ import { boundedFetch, type Fetch, jsonObject, type RequestLimits } from './boun
 import { splitScopes } from './challenge.js'
 import type { SigningKey } from './client-settings.js'
 import type { ClientIdentity, Tokens } from './credentials.js'
-import { foreignText, signInError } from './failures.js'
+import { foreignText, signInError, unreachable } from './failures.js'
 
 export interface TokenRequest {
   readonly metadata: AuthorizationServerMetadata
@@ -145,15 +145,21 @@ async function grant(
       },
     }
   } catch (error) {
-    throw asFailure(error, request)
+    throw asFailure(error, request, kept !== undefined)
   }
 }
 
-function asFailure(error: unknown, { metadata, server }: TokenRequest): unknown {
+function asFailure(error: unknown, { metadata, server }: TokenRequest, renewal: boolean): unknown {
+  const status = statusOf(error)
+  // Trouble of its own, which passes.
+  if (status !== undefined && (status >= 500 || status === 408 || status === 429)) {
+    return unreachable(new URL(metadata.token_endpoint), `answers ${status}`)
+  }
   if (error instanceof oauth.ResponseBodyError) {
-    if (error.error === 'invalid_grant') return new GrantGone('grant')
     if (error.error === 'invalid_client' || error.error === 'unauthorized_client')
       return new GrantGone('client')
+    // A refresh token that is not accepted has many names.
+    if (error.error === 'invalid_grant' || renewal) return new GrantGone('grant')
     const description = error.error_description === undefined ? '' : `: ${error.error_description}`
     return signInError(
       server,
@@ -167,6 +173,13 @@ function asFailure(error: unknown, { metadata, server }: TokenRequest): unknown 
     server,
     `The authorization server ${metadata.issuer} gives no token that we understand (${words})`,
   )
+}
+
+/** The status of an answer that is not as it should be; what the library throws carries it. */
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof oauth.ResponseBodyError) return error.status
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Response ? cause.status : undefined
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Signing in to remote servers, as the command line and the library offer it. */
 
+import { canonicalResource } from '../../client/oauth/addresses.js'
 import { type OAuthAuthorizer, oauthAuthorizer } from '../../client/oauth/authorizer.js'
 import type { ClientSettings } from '../../client/oauth/client-settings.js'
 import type { SignInEvent } from '../../client/oauth/sign-in-events.js'
@@ -27,7 +28,11 @@ export function authorizerFor(server: string | URL, options: SignInOptions = {})
   const url = new URL(server)
   return oauthAuthorizer(url, {
     ...options,
-    store: credentialFile(url, credentials),
+    store: credentialFile(url, {
+      folder: credentials,
+      onUnusable: error =>
+        options.onEvent?.({ type: 'sign-in-not-stored', server: canonicalResource(url), error }),
+    }),
     person: interactive ? personAtBrowser({ ...options, onPrompt }) : undefined,
   })
 }

@@ -9,6 +9,7 @@ import { isAbsolute, join } from 'node:path'
 import {
   type CredentialStore,
   type Credentials,
+  memoryCredentials,
   NO_CREDENTIALS,
   type SignInRecord,
 } from '../../client/oauth/credentials.js'
@@ -26,31 +27,66 @@ export interface CredentialFile extends CredentialStore {
 /** Milliseconds to wait for others: each of them may wait for an authorization server, but only the first one finds work to do. */
 const LOCK_LIMIT = 60_000
 const VERSION = 1
+/** What a folder says that is not there for us to write in. */
+const NOT_OURS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT'])
+const MAX_ATTEMPTS = 20
 
-/** The file for a server in `folder`, by default `anyport/sign-ins` where the system keeps the state of programs. */
-export function credentialFile(server: URL, folder = credentialFolder()): CredentialFile {
+export interface CredentialFileOptions {
+  /** Default: `anyport/sign-ins` where the system keeps the state of programs. */
+  readonly folder?: string | undefined
+  /** Nothing can be stored there: from now on this process keeps its sign-in to itself. Called once. */
+  readonly onUnusable?: ((error: Error) => void) | undefined
+}
+
+/** Nothing is read or written before somebody asks. */
+export function credentialFile(
+  server: URL,
+  { folder = credentialFolder(), onUnusable }: CredentialFileOptions = {},
+): CredentialFile {
   const path = join(folder, `${fileName(server)}.json`)
   const lock = join(folder, `${fileName(server)}.lock`)
-  const ready = () => mkdir(folder, { recursive: true, mode: 0o700 })
+  const signInLock = join(folder, `${fileName(server)}.sign-in`)
+  let memory: CredentialStore | undefined
+
+  /** A folder that cannot be written, a full disk: what was got must not be lost. */
+  const keepInMemory = (error: unknown, credentials: Credentials) => {
+    if (memory === undefined) onUnusable?.(unusable(folder, error))
+    memory = memoryCredentials(credentials)
+    return memory
+  }
+  const locked = async <T>(take: () => Promise<T>): Promise<T | CredentialStore> => {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      return await take()
+    } catch (error) {
+      if (error instanceof TransportError) throw error
+      // Only where nobody else can write either: otherwise two would renew the same sign-in.
+      if (!NOT_OURS.has(codeOf(error))) throw unusable(folder, error)
+      return keepInMemory(error, await read(path))
+    }
+  }
+
   return {
     path,
-    read: () => read(path),
+    read: () => memory?.read() ?? read(path),
     async exclusively(task) {
-      await ready()
-      const held = await fileLock(lock, LOCK_LIMIT, () => busy(lock))
+      const held = memory ?? (await locked(() => fileLock(lock, LOCK_LIMIT, () => busy(lock))))
+      if ('exclusively' in held) return await held.exclusively(task)
       try {
         return await task({
           credentials: await read(path),
-          write: next => write(path, server, next),
+          async write(next) {
+            await write(path, server, next).catch(error => keepInMemory(error, next))
+          },
         })
       } finally {
         await held.release()
       }
     },
     async claimSignIn() {
-      await ready()
-      const held = await tryFileLock(join(folder, `${fileName(server)}.sign-in`))
-      return held === undefined ? undefined : () => held.release()
+      const claim = memory ?? (await locked(() => tryFileLock(signInLock)))
+      if (claim === undefined) return undefined
+      return 'claimSignIn' in claim ? await claim.claimSignIn() : () => claim.release()
     },
     remove: () => rm(path, { force: true }),
   }
@@ -121,7 +157,7 @@ async function parse(path: string): Promise<Readonly<Record<string, unknown>> | 
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return undefined
     throw new TransportError('ERR_SIGN_IN', `The sign-ins in ${path} cannot be read (${codeOf(error)})`, {
       knob: '--credentials',
       cause: error,
@@ -166,14 +202,31 @@ async function write(path: string, server: URL, credentials: Credentials): Promi
       await handle.close()
     }
     await chmod(temporary, 0o600)
-    await rename(temporary, path)
+    await replace(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw new TransportError('ERR_SIGN_IN', `The sign-in cannot be stored in ${path} (${codeOf(error)})`, {
-      knob: '--credentials',
-      cause: error,
-    })
+    throw error
   }
+}
+
+/** On Windows a file that somebody reads cannot be replaced in that moment. */
+async function replace(temporary: string, path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rename(temporary, path)
+      return
+    } catch (error) {
+      if (process.platform !== 'win32' || attempt === MAX_ATTEMPTS) throw error
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+  }
+}
+
+function unusable(folder: string, error: unknown): TransportError {
+  return new TransportError('ERR_SIGN_IN', `Sign-ins cannot be stored in ${folder} (${codeOf(error)})`, {
+    knob: '--credentials',
+    cause: error,
+  })
 }
 
 function busy(lock: string): TransportError {

@@ -456,6 +456,14 @@ describe('scopes', () => {
     expect(person.shown).toHaveLength(11)
   })
 
+  it('that are demanded of somebody who has not signed in lead to a sign-in', async () => {
+    const { authorizer, person } = await start({})
+    const context = new Context({ binding: 'internal' })
+    const challenge = 'Bearer error="insufficient_scope"'
+    expect(await authorizer.refused({ status: 403, challenge, sent: {} }, context)).toBe(true)
+    expect(person.shown).toHaveLength(1)
+  })
+
   it('have nothing to do with other refusals', async () => {
     const { authorizer } = await start({})
     const context = new Context({ binding: 'internal' })
@@ -534,6 +542,40 @@ describe('renewal', () => {
     expect(person.shown).toHaveLength(1)
     expect(fixture.log.tokenRequests).toHaveLength(2)
   })
+
+  it.each([
+    [400, { error: 'invalid_request', error_description: 'token expired' }],
+    [401, { error: 'invalid_token' }],
+  ])('that is refused with %i %j is refused for good', async (status, body) => {
+    const { authorizer, url, events } = await start({ lifetime: 1_000 }, answering(status, body))
+    await call(authorizer, url)
+    await new Promise(resolve => setTimeout(resolve, 1_100))
+    expect(await call(authorizer, url)).toMatchObject({ status: 200 })
+    expect(typesOf(events).slice(2)).toEqual(['sign-in-ended', 'auth-required', 'signed-in'])
+  })
+
+  it.each([
+    [500, { error: 'server_error' }],
+    [503, 'later'],
+    [429, { error: 'slow_down' }],
+  ])('that is refused with %i %j may be tried again', async (status, body) => {
+    const { authorizer, url, events } = await start({ lifetime: 1_000 }, answering(status, body))
+    await call(authorizer, url)
+    await new Promise(resolve => setTimeout(resolve, 1_100))
+    await expect(call(authorizer, url)).rejects.toMatchObject({ retryable: true })
+    expect(typesOf(events)).toEqual(['auth-required', 'signed-in'])
+  })
+
+  /** A token endpoint that answers renewals so. */
+  function answering(status: number, body: unknown): Partial<AuthorizerOptions> {
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    return {
+      fetch: async (address, init) =>
+        String(init.body).includes('grant_type=refresh_token')
+          ? new Response(text, { status })
+          : await fetch(address, init),
+    }
+  }
 
   it('makes a new registration where the old one is forgotten', async () => {
     const { authorizer, url, fixture, person } = await start({ lifetime: 1_000 })

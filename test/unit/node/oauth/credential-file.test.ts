@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -26,10 +35,10 @@ beforeEach(() => {
 
 describe('the file', () => {
   it('holds what was written, for its owner only', async () => {
-    const file = credentialFile(SERVER, folder)
+    const file = credentialFile(SERVER, { folder })
     expect(await file.read()).toEqual(NO_CREDENTIALS)
     await file.exclusively(held => held.write(withRecord(held.credentials, RECORD)))
-    expect(await credentialFile(SERVER, folder).read()).toEqual({
+    expect(await credentialFile(SERVER, { folder }).read()).toEqual({
       current: 'https://auth.example',
       issuers: { 'https://auth.example': RECORD },
     })
@@ -44,34 +53,59 @@ describe('the file', () => {
   })
 
   it('is another one for another server, and shows no query', async () => {
-    const secret = credentialFile(new URL('https://mcp.example/mcp?token=planted'), folder)
-    expect(secret.path).not.toBe(credentialFile(SERVER, folder).path)
+    const secret = credentialFile(new URL('https://mcp.example/mcp?token=planted'), { folder })
+    expect(secret.path).not.toBe(credentialFile(SERVER, { folder }).path)
     await secret.exclusively(held => held.write(withRecord(held.credentials, RECORD)))
     expect(secret.path).not.toContain('planted')
     expect(readFileSync(secret.path, 'utf8')).not.toContain('planted')
-    expect(await credentialFile(SERVER, folder).read()).toEqual(NO_CREDENTIALS)
+    expect(await credentialFile(SERVER, { folder }).read()).toEqual(NO_CREDENTIALS)
   })
 
   it.each(['', '{', '[]', '{"version":1,"issuers":{"x":{"client":1}}}', '{"version":2,"issuers":{}}'])(
     'that is broken is none: %s',
     async text => {
-      const file = credentialFile(SERVER, folder)
+      const file = credentialFile(SERVER, { folder })
       await file.exclusively(async () => {})
       writeFileSync(file.path, text)
       expect((await file.read()).issuers).toEqual({})
     },
   )
 
-  it('that cannot be written is an error that names it and the option', async () => {
+  it('that cannot be written is told once, and what was written stays in memory', async () => {
     const blocked = join(mkdtempSync(join(tmpdir(), 'anyport-')), 'file')
-    writeFileSync(blocked, '')
-    await expect(credentialFile(SERVER, join(blocked, 'x')).exclusively(async () => {})).rejects.toThrow(
-      /ENOTDIR|EEXIST|ENOENT/,
-    )
+    mkdirSync(blocked)
+    writeFileSync(join(blocked, 'x'), '')
+    const told: Error[] = []
+    const file = credentialFile(SERVER, {
+      folder: join(blocked, 'x'),
+      onUnusable: error => told.push(error),
+    })
+    const release = await file.claimSignIn()
+    expect(release).toBeDefined()
+    expect(await file.claimSignIn()).toBeUndefined()
+    await release?.()
+    for (let i = 0; i < 2; i++)
+      await file.exclusively(held => held.write(withRecord(held.credentials, RECORD)))
+    expect((await file.read()).current).toBe('https://auth.example')
+    expect(told).toHaveLength(1)
+    expect(told[0]).toMatchObject({ code: 'ERR_SIGN_IN', facts: { knob: '--credentials' } })
+  })
+
+  it('that cannot be replaced any more does not lose what was got', async () => {
+    const told: Error[] = []
+    const file = credentialFile(SERVER, { folder, onUnusable: error => told.push(error) })
+    await file.exclusively(async held => {
+      await held.write(withRecord(held.credentials, { ...RECORD, signedInAt: 1 }))
+      rmSync(file.path)
+      mkdirSync(join(file.path, 'in the way'), { recursive: true })
+      await held.write(withRecord(held.credentials, { ...RECORD, signedInAt: 2 }))
+    })
+    expect((await file.read()).issuers['https://auth.example']?.signedInAt).toBe(2)
+    expect(told).toHaveLength(1)
   })
 
   it('is never seen half written', async () => {
-    const file = credentialFile(SERVER, folder)
+    const file = credentialFile(SERVER, { folder })
     await file.exclusively(held => held.write(withRecord(held.credentials, RECORD)))
     let writing = true
     const writer = (async () => {
@@ -89,7 +123,7 @@ describe('the file', () => {
   })
 
   it('is changed by one at a time', async () => {
-    const files = Array.from({ length: 4 }, () => credentialFile(SERVER, folder))
+    const files = Array.from({ length: 4 }, () => credentialFile(SERVER, { folder }))
     await files[0]?.exclusively(held =>
       held.write(withRecord(held.credentials, { ...RECORD, signedInAt: 0 })),
     )
@@ -110,7 +144,7 @@ describe('the file', () => {
 
 describe('the lock', () => {
   const lockFile = async () => {
-    await credentialFile(SERVER, folder).exclusively(async () => {})
+    await credentialFile(SERVER, { folder }).exclusively(async () => {})
     return join(folder, 'a.lock')
   }
 
