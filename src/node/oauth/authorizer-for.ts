@@ -3,7 +3,9 @@
 import { canonicalResource } from '../../client/oauth/addresses.js'
 import { type OAuthAuthorizer, oauthAuthorizer } from '../../client/oauth/authorizer.js'
 import type { ClientSettings } from '../../client/oauth/client-settings.js'
+import { fetchOver } from '../../client/oauth/fetch-over.js'
 import type { SignInEvent } from '../../client/oauth/sign-in-events.js'
+import type { HttpClient } from '../../exchange/http-client.js'
 import { credentialFile } from './credential-file.js'
 import { type PersonOptions, personAtBrowser, type SignInPrompt } from './person-at-browser.js'
 
@@ -35,4 +37,15 @@ export function authorizerFor(server: string | URL, options: SignInOptions = {})
     }),
     person: interactive ? personAtBrowser({ ...options, onPrompt }) : undefined,
   })
+}
+
+/**
+ * The same for `connect({ url, authorizer })`: requests for sign-ins go through the client that carries the calls, with its proxies and
+ * certificates.
+ */
+export function oauth(
+  server: string | URL,
+  options: SignInOptions = {},
+): (client: HttpClient) => OAuthAuthorizer {
+  return client => authorizerFor(server, { ...options, fetch: options.fetch ?? fetchOver(client) })
 }
