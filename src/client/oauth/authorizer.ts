@@ -5,7 +5,7 @@
  */
 
 import type { Context } from '../../exchange/context.js'
-import { orCancelled } from '../../exchange/deadline.js'
+import { orCancelled, within } from '../../exchange/deadline.js'
 import type { AuthorizationRefusal, Authorizer } from '../../exchange/http-client.js'
 import { canonicalResource } from './addresses.js'
 import { isSameIssuer } from './authorization-server.js'
@@ -17,7 +17,13 @@ import { signInError } from './failures.js'
 import { lacking, raisedScopes } from './scopes.js'
 import type { SharedSignInOptions } from './shared-sign-in.js'
 
-export type AuthorizerOptions = Omit<SharedSignInOptions, 'server' | 'signal' | 'limits'>
+export interface AuthorizerOptions extends Omit<SharedSignInOptions, 'server' | 'signal' | 'limits'> {
+  /**
+   * Milliseconds that a call waits for a sign-in, before it fails with what has to be done: less than what clients usually give a
+   * call, so that people read that rather than of a timeout. The sign-in goes on. Default 45 seconds.
+   */
+  readonly signInWait?: number | undefined
+}
 
 export interface OAuthAuthorizer extends Authorizer {
   /**
@@ -53,9 +59,11 @@ const YOUTH = 10_000
 /** A server that demands ever more must not open a browser each time. */
 const MAX_STEP_UPS = 10
 const REQUEST_TIMEOUT = 10_000
+const CALL_WAIT = 45_000
 
 class SignedRequests implements OAuthAuthorizer {
   readonly #options: SharedSignInOptions
+  readonly #wait: number
   readonly #closing = new AbortController()
   readonly #flights = new Map<string, Promise<Remedy>>()
   readonly #stepUps = new Set<string>()
@@ -72,6 +80,7 @@ class SignedRequests implements OAuthAuthorizer {
   readonly #remedies = new WeakMap<Context, Remedy>()
 
   constructor(server: URL, options: AuthorizerOptions) {
+    this.#wait = options.signInWait ?? CALL_WAIT
     const { fetch = globalThis.fetch, requestTimeout = REQUEST_TIMEOUT } = options
     const limits = { fetch: (url: string, init: RequestInit) => fetch(url, init), timeout: requestTimeout }
     this.#options = { ...options, server, limits, signal: this.#closing.signal }
@@ -94,7 +103,7 @@ class SignedRequests implements OAuthAuthorizer {
     const need = JSON.stringify([refusal.status, sent, challenge?.scopes])
     if (refusal.status === 403) {
       if (challenge?.error !== 'insufficient_scope') return false
-      await orCancelled(
+      await this.#waited(
         this.#inTurn(need, () => this.#stepUp(sent, challenge)),
         context,
       )
@@ -104,7 +113,7 @@ class SignedRequests implements OAuthAuthorizer {
     const again = before !== undefined && before.token === sent && Date.now() - before.at < YOUTH
     if (again && before.by === 'sign-in') throw this.#neverGood()
     const remedy = this.#inTurn(need + again, () => this.#mend(sent, challenge, again))
-    this.#remedies.set(context, await orCancelled(remedy, context))
+    this.#remedies.set(context, await this.#waited(remedy, context))
     return true
   }
 
@@ -123,6 +132,15 @@ class SignedRequests implements OAuthAuthorizer {
 
   get #name(): string {
     return canonicalResource(this.#options.server)
+  }
+
+  #waited(remedy: Promise<Remedy>, context: Context): Promise<Remedy> {
+    return within(orCancelled(remedy, context), this.#wait, () =>
+      signInError(
+        this.#name,
+        `${this.#name} waits for a sign-in: finish it in the browser, or with: anyport login ${this.#name}`,
+      ),
+    )
   }
 
   /** Calls that were refused for the same reason share one remedy; different remedies come one after the other. */

@@ -16,6 +16,8 @@ export interface SignInOptions extends ClientSettings, Omit<PersonOptions, 'onPr
   readonly interactive?: boolean | undefined
   /** Milliseconds a person has to sign in. Default 5 minutes. */
   readonly signInTimeout?: number | undefined
+  /** Milliseconds that a call waits for the person, before it says what has to be done. Default 45 seconds. */
+  readonly signInWait?: number | undefined
   readonly onEvent?: ((event: SignInEvent) => void) | undefined
   /** Tells the person to open an address, or that a browser shows it. */
   readonly onPrompt?: ((prompt: SignInPrompt) => void) | undefined

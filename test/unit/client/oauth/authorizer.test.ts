@@ -664,6 +664,20 @@ it('gives up when it is closed', async () => {
   expect(await outcome).toMatchObject({ code: 'ERR_SIGN_IN', message: expect.stringContaining('given up') })
 })
 
+it('lets calls wait for a while, then says what has to be done, and goes on', async () => {
+  let agree = () => {}
+  const agreed = new Promise<void>(resolve => {
+    agree = resolve
+  })
+  const { url } = await start({})
+  const person = willingPerson({ when: () => agreed })
+  const authorizer = oauthAuthorizer(url, { store: memoryCredentials(), person, signInWait: 200 })
+  for (let i = 0; i < 2; i++) await expect(call(authorizer, url)).rejects.toThrow('waits for a sign-in')
+  agree()
+  expect(await call(authorizer, url)).toMatchObject({ status: 200 })
+  expect(person.shown).toHaveLength(1)
+})
+
 it('gives up when nobody signs in', async () => {
   const { url } = await start({})
   const authorizer = oauthAuthorizer(url, {
