@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     // Nothing can be remembered there: what one test finds out about a server must not help the next.
-    env: { XDG_CACHE_HOME: '/dev/null/none' },
+    env: { XDG_CACHE_HOME: '/dev/null/none', XDG_STATE_HOME: '/dev/null/none' },
     projects: [
       // Pure and in-process: fast, no build needed.
       {

@@ -5,9 +5,11 @@ import type { OptionSpecs } from './arguments.js'
 import type { CommandSpec } from './help.js'
 import { REMOTE_OPTIONS } from './remote-options.js'
 import { SERVE_OPTIONS } from './serve-options.js'
+import { SIGN_IN_OPTIONS } from './sign-in-options.js'
 
 export const CONNECT_OPTIONS = {
   ...REMOTE_OPTIONS,
+  ...SIGN_IN_OPTIONS,
   ...pick(
     SERVE_OPTIONS,
     'protocol',

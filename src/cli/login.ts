@@ -1,6 +1,6 @@
 /** The commands `anyport login`, `anyport logout` and `anyport whoami`. */
 
-import { canonicalResource } from '../client/oauth/addresses.js'
+import { nameOf } from '../client/oauth/addresses.js'
 import { askServer } from '../client/oauth/ask-server.js'
 import type { RequestLimits } from '../client/oauth/bounded-fetch.js'
 import type { SignInRecord } from '../client/oauth/credentials.js'
@@ -17,21 +17,22 @@ import {
   storedCredentials,
 } from '../node/oauth/credential-file.js'
 import type { SignInPrompt } from '../node/oauth/person-at-browser.js'
-import { parseArguments, UsageError } from './arguments.js'
+import { type OptionValues, parseArguments, UsageError } from './arguments.js'
+import { type WIRE_OPTIONS, wireOptions } from './remote-options.js'
 import {
+  LOGIN_OPTIONS,
   LOGOUT_OPTIONS,
   parseServerUrl,
-  SIGN_IN_OPTIONS,
   signInOptions,
   WHOAMI_OPTIONS,
 } from './sign-in-options.js'
 
 /** Resolves with the exit code. */
 export async function loginCommand(argv: readonly string[]): Promise<number> {
-  const parsed = parseArguments(SIGN_IN_OPTIONS, argv)
+  const parsed = parseArguments(LOGIN_OPTIONS, argv)
   const server = serverOf(parsed, 'login')
   const options = await signInOptions(parsed.options)
-  const limits = requestLimits()
+  const limits = requestLimits(parsed.options)
   let stored = true
   let authorizer: ReturnType<typeof authorizerFor>
   try {
@@ -56,7 +57,7 @@ export async function loginCommand(argv: readonly string[]): Promise<number> {
   const { status, wanted, challenge } = await askServer(server, limits)
   if (!wanted) {
     if (status >= 400) throw strange(server, status)
-    process.stdout.write(`${canonicalResource(server)} wants no sign-in\n`)
+    process.stdout.write(`${nameOf(server)} wants no sign-in\n`)
     return 0
   }
   const record = await authorizer.signIn(challenge)
@@ -70,17 +71,17 @@ export async function logoutCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseArguments(LOGOUT_OPTIONS, argv)
   const server = serverOf(parsed, 'logout')
   const file = credentialFile(server, { folder: parsed.options.credentials })
-  const limits = requestLimits()
+  const limits = requestLimits(parsed.options)
   const ended = await file.exclusively(async ({ credentials }) => {
     // Before anybody is told: from here on nobody uses them.
     await file.remove()
     return await revokeAll(server, credentials, limits)
   })
-  if (ended.length === 0) process.stdout.write(`There was no sign-in to ${canonicalResource(server)}\n`)
+  if (ended.length === 0) process.stdout.write(`There was no sign-in to ${nameOf(server)}\n`)
   for (const { issuer, revoked } of ended) {
     const end = revoked ? 'revoked there' : 'could not be revoked there, and ends when it expires'
     process.stdout.write(
-      `Signed out of ${canonicalResource(server)} at ${issuer}: the sign-in is removed here, and ${end}\n`,
+      `Signed out of ${nameOf(server)} at ${issuer}: the sign-in is removed here, and ${end}\n`,
     )
   }
   return 0
@@ -98,20 +99,21 @@ export async function whoamiCommand(argv: readonly string[]): Promise<number> {
   const views = stored.flatMap(viewsOf)
   if (json) process.stdout.write(`${JSON.stringify(views, undefined, 2)}\n`)
   else if (views.length > 0) process.stdout.write(`${views.map(describe).join('\n\n')}\n`)
-  else
-    process.stderr.write(
-      `There is no sign-in${named === undefined ? '' : ` to ${canonicalResource(named)}`}\n`,
-    )
+  else process.stderr.write(`There is no sign-in${named === undefined ? '' : ` to ${nameOf(named)}`}\n`)
   return views.length === 0 ? 1 : 0
 }
 
-/** With the proxies and certificates of the environment. */
-function requestLimits(): RequestLimits {
-  return { fetch: fetchOver(httpClient()), timeout: 10_000 }
+/** With the proxies and certificates of the options and the environment. */
+function requestLimits(options: OptionValues<typeof WIRE_OPTIONS>): RequestLimits {
+  try {
+    return { fetch: fetchOver(httpClient(wireOptions(options))), timeout: 10_000 }
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  }
 }
 
 async function oneStored(server: URL, file: CredentialFile): Promise<StoredCredentials> {
-  return { server: canonicalResource(server), path: file.path, credentials: await file.read() }
+  return { server: nameOf(server), path: file.path, credentials: await file.read() }
 }
 
 /** What a person may know of a sign-in. */
@@ -170,7 +172,7 @@ function describe(view: SignInView): string {
 
 function promptText(server: URL, { url, opened, paste, wrong }: SignInPrompt): string {
   if (wrong) return 'That is not the address of this sign-in.\n'
-  const name = canonicalResource(server)
+  const name = nameOf(server)
   const head = opened
     ? `Your browser shows the sign-in for ${name}. If it does not, open:`
     : `To sign in to ${name}, open:`
@@ -182,7 +184,7 @@ function signedIn(server: URL, { account, metadata, tokens }: SignInRecord): str
   const who = account === undefined ? '' : ` as ${printable(account)}`
   const renewed = tokens?.refreshToken === undefined && tokens?.expiresAt !== undefined
   const end = renewed ? `; it ends ${new Date(tokens.expiresAt).toISOString()}, and cannot be renewed` : ''
-  return `Signed in to ${canonicalResource(server)} at ${metadata.issuer}${who}${end}`
+  return `Signed in to ${nameOf(server)} at ${metadata.issuer}${who}${end}`
 }
 
 function serverOf(
@@ -202,7 +204,7 @@ function serverOf(
 function strange(server: URL, status: number): TransportError {
   return new TransportError(
     'ERR_HANDSHAKE',
-    `${canonicalResource(server)} answers ${status}, and says nothing about a sign-in: is it the address of an MCP server?`,
+    `${nameOf(server)} answers ${status}, and says nothing about a sign-in: is it the address of an MCP server?`,
     { hop: server.origin },
   )
 }

@@ -1,7 +1,17 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what people write
 /** How to reach a remote server: for every command that calls one. */
 
-import { integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
+import { readFileSync } from 'node:fs'
+import {
+  integer,
+  list,
+  type OptionSpecs,
+  type OptionValues,
+  oneOf,
+  text,
+  UsageError,
+  value,
+} from './arguments.js'
 import { parseDuration } from './units.js'
 
 const group = 'A server at a URL'
@@ -9,6 +19,21 @@ const group = 'A server at a URL'
 const duration = (description: string, standard: string) =>
   value(description, parseDuration, { metavar: 'TIME', default: standard, group })
 const file = (description: string) => value(description, text, { metavar: 'FILE', group })
+
+/** The way there: for everything that goes over the network. */
+export const WIRE_OPTIONS = {
+  ca: list('File with certificates to trust besides the usual ones (repeatable)', text, {
+    metavar: 'FILE',
+    group,
+  }),
+  cert: file('File with our own certificate, where it wants one'),
+  key: file('File with the private key of that certificate'),
+  proxy: value(
+    'HTTP proxy on the way, or none (default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say)',
+    text,
+    { metavar: 'URL', group },
+  ),
+} as const satisfies OptionSpecs
 
 export const REMOTE_OPTIONS = {
   transport: value(
@@ -29,18 +54,26 @@ export const REMOTE_OPTIONS = {
     default: '256',
     group,
   }),
-  ca: list('File with certificates to trust besides the usual ones (repeatable)', text, {
-    metavar: 'FILE',
-    group,
-  }),
-  cert: file('File with our own certificate, where it wants one'),
-  key: file('File with the private key of that certificate'),
-  proxy: value(
-    'HTTP proxy on the way, or none (default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say)',
-    text,
-    { metavar: 'URL', group },
-  ),
+  ...WIRE_OPTIONS,
 } as const satisfies OptionSpecs
+
+/** As `httpClient` takes them. Throws `UsageError` for files that cannot be read. */
+export function wireOptions({ ca, cert, key, proxy }: OptionValues<typeof WIRE_OPTIONS>) {
+  return {
+    ca: ca.length === 0 ? undefined : ca.map(file => contentOf('ca', file)),
+    cert: cert === undefined ? undefined : contentOf('cert', cert),
+    key: key === undefined ? undefined : contentOf('key', key),
+    proxy: proxy === 'none' ? (false as const) : proxy,
+  }
+}
+
+function contentOf(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--${option}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
 
 /** `Name: value`. Throws `TypeError` that does not show it. */
 function parseHeader(given: string): readonly [name: string, value: string] {

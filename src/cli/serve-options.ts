@@ -4,6 +4,7 @@ import { LOG_LEVELS } from '../node/log.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
 import type { CommandSpec } from './help.js'
 import { REMOTE_OPTIONS } from './remote-options.js'
+import { SIGN_IN_OPTIONS } from './sign-in-options.js'
 import { parseDuration, parseSize } from './units.js'
 
 const http = 'HTTP'
@@ -91,6 +92,7 @@ export const SERVE_OPTIONS = {
   ),
 
   ...REMOTE_OPTIONS,
+  ...SIGN_IN_OPTIONS,
 
   'allow-origin': list('Origin of web pages that may call, besides local ones (repeatable)', text, {
     metavar: 'ORIGIN',

@@ -13,11 +13,12 @@ import {
   value,
 } from './arguments.js'
 import type { CommandSpec } from './help.js'
+import { WIRE_OPTIONS } from './remote-options.js'
 import { parseDuration } from './units.js'
 
 const group = 'Signing in'
 
-export const SIGN_IN_OPTIONS = {
+const OPTIONS = {
   'client-id': value('A client that you registered with the authorization server', text, {
     metavar: 'ID',
     group,
@@ -78,6 +79,14 @@ export const SIGN_IN_OPTIONS = {
   }),
 } as const satisfies OptionSpecs
 
+/** For the commands that call remote servers. */
+export const SIGN_IN_OPTIONS = {
+  ...OPTIONS,
+  'no-sign-in': flag('Call the server as nobody, and do not sign in', { group }),
+} as const satisfies OptionSpecs
+
+export const LOGIN_OPTIONS = { ...OPTIONS, ...WIRE_OPTIONS } as const satisfies OptionSpecs
+
 export const LOGIN: CommandSpec = {
   usage: ['anyport login [options] URL'],
   summary:
@@ -92,12 +101,13 @@ export const LOGIN: CommandSpec = {
   notes: [
     'Where the browser is on another machine, paste the address that it ends up at (it cannot be shown there, and need not be).',
   ],
-  options: SIGN_IN_OPTIONS,
+  options: LOGIN_OPTIONS,
 }
 
-const { credentials } = SIGN_IN_OPTIONS
+const { credentials } = OPTIONS
 
 export const LOGOUT_OPTIONS = {
+  ...WIRE_OPTIONS,
   credentials: { ...credentials, group: undefined },
 } as const satisfies OptionSpecs
 
@@ -124,7 +134,7 @@ export const WHOAMI: CommandSpec = {
 }
 
 /** The options of the command line as `authorizerFor` takes them. Throws `UsageError`. */
-export async function signInOptions(options: OptionValues<typeof SIGN_IN_OPTIONS>): Promise<SignInOptions> {
+export async function signInOptions(options: OptionValues<typeof OPTIONS>): Promise<SignInOptions> {
   const clientId = options['client-id']
   const secret =
     options['client-secret'] ?? (clientId === undefined ? undefined : process.env.ANYPORT_CLIENT_SECRET)

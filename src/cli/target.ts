@@ -1,6 +1,5 @@
 /** What a command line asks for: a program to start, a socket to dial, an address to call. */
 
-import { readFileSync } from 'node:fs'
 import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
 import { type ConnectOptions, connect } from '../node/connect.js'
@@ -8,11 +7,14 @@ import type { Log } from '../node/log.js'
 import { readEnvFile } from '../node/process/env-file.js'
 import type { LaunchPlan } from '../node/process/launch-plan.js'
 import { type OptionValues, type ParsedArguments, UsageError } from './arguments.js'
-import { REMOTE_OPTIONS } from './remote-options.js'
+import { REMOTE_OPTIONS, wireOptions } from './remote-options.js'
 import { parseHostPort, type SERVE_OPTIONS } from './serve-options.js'
+import { SIGN_IN_OPTIONS, signInOptions } from './sign-in-options.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
 type Options = OptionValues<typeof SERVE_OPTIONS>
+
+const FOR_ADDRESSES = [...Object.keys(REMOTE_OPTIONS), ...Object.keys(SIGN_IN_OPTIONS)]
 
 /** Throws `UsageError`. */
 export async function targetOf(parsed: Parsed, log: Log): Promise<Target | RemoteTarget> {
@@ -28,13 +30,9 @@ export async function targetOf(parsed: Parsed, log: Log): Promise<Target | Remot
     )
   }
   const tcp = /^tcp:\/\/(.+?)\/?$/s.exec(address)?.[1]
-  if (isUrl && tcp === undefined) return await remoteTarget(address, parsed, limits)
+  if (isUrl && tcp === undefined) return await remoteTarget(address, parsed, log, limits)
   alone(address, parsed, more)
-  refuse(
-    parsed,
-    Object.keys(REMOTE_OPTIONS),
-    name => `--${name} is for a server at a URL, not for ${address}`,
-  )
+  refuse(parsed, FOR_ADDRESSES, name => `--${name} is for a server at a URL, not for ${address}`)
   if (socket !== undefined) return connect({ socket }, limits)
   return connect({ tcp: usage(() => parseHostPort(tcp as string)) }, limits)
 }
@@ -44,7 +42,7 @@ function commandTarget(parsed: Parsed, log: Log, limits: ConnectOptions): Target
   const [command, ...args] = rest ?? []
   if (command === undefined)
     throw new UsageError('What is to be served? Write: anyport serve -- COMMAND [ARGS...]')
-  refuse(parsed, Object.keys(REMOTE_OPTIONS), name => `--${name} is for a server at a URL, not for a command`)
+  refuse(parsed, FOR_ADDRESSES, name => `--${name} is for a server at a URL, not for a command`)
   const env = Object.assign(
     {},
     ...options['env-file'].map(file => usage(() => readEnvFile(file))),
@@ -64,16 +62,43 @@ function commandTarget(parsed: Parsed, log: Log, limits: ConnectOptions): Target
   )
 }
 
-async function remoteTarget(address: string, parsed: Parsed, limits: ConnectOptions): Promise<RemoteTarget> {
+async function remoteTarget(
+  address: string,
+  parsed: Parsed,
+  log: Log,
+  limits: ConnectOptions,
+): Promise<RemoteTarget> {
   alone('An address', parsed, parsed.positionals.slice(1))
   const options = remoteOptions(parsed.options)
   // Programs are started without what only addresses need.
   const { connectUrl } = await import('../node/connect-url.js')
-  return usage(() => connectUrl({ url: address, ...options }, limits))
+  const authorizer = await authorizerOf(address, parsed, log)
+  return usage(() => connectUrl({ url: address, ...options, authorizer }, limits))
+}
+
+/** Who has said already who calls, by a header or in the address, is not signed in. */
+async function authorizerOf(address: string, { options, given }: Parsed, log: Log) {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:'
+  const named =
+    url?.username !== '' || options.header.some(([name]) => name.toLowerCase() === 'authorization')
+  const wanted = Object.keys(SIGN_IN_OPTIONS).find(name => given.has(name))
+  if (wanted !== undefined && (!isHttp || named)) {
+    throw new UsageError(
+      `--${wanted} has no effect here: ${named ? 'it is said already who calls' : 'nobody signs in there'}`,
+    )
+  }
+  if (!isHttp || named || options['no-sign-in']) return undefined
+  const [{ oauth }, { signInLog }, settings] = await Promise.all([
+    import('../node/oauth/authorizer-for.js'),
+    import('./sign-in-log.js'),
+    signInOptions(options),
+  ])
+  return oauth(url, { ...settings, onEvent: signInLog(log) })
 }
 
 function remoteOptions(options: Options) {
-  const { header, ca, cert, key, proxy } = options
+  const { header } = options
   const headers = new Map(header)
   const twice = header.find(([name, value]) => headers.get(name) !== value)
   if (twice !== undefined) throw new UsageError(`--header: ${twice[0]} is given twice`)
@@ -84,10 +109,7 @@ function remoteOptions(options: Options) {
     responseTimeout: options['response-timeout'],
     readTimeout: options['read-timeout'],
     maxConnections: options['max-connections'],
-    ca: ca.length === 0 ? undefined : ca.map(file => contentOf('ca', file)),
-    cert: cert === undefined ? undefined : contentOf('cert', cert),
-    key: key === undefined ? undefined : contentOf('key', key),
-    proxy: proxy === 'none' ? (false as const) : proxy,
+    ...wireOptions(options),
   }
 }
 
@@ -111,14 +133,6 @@ function refuse({ given }: Parsed, names: readonly string[], why: (name: string)
 function logLaunch(log: Log, { file, why }: LaunchPlan): void {
   if (why.length === 0) log.debug('server_launch', 'Starting the command as it is', { file })
   for (const reason of why) log.info('server_launch', reason, { file })
-}
-
-function contentOf(option: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new UsageError(`--${option}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
 }
 
 /** What the library calls an option, the command line calls so too. */

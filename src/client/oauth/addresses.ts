@@ -1,4 +1,6 @@
-/** Which addresses a server may send us to, and how it is itself called in requests for tokens. */
+/** Which addresses a server may send us to, and how it is itself called. */
+
+import { nameOfUrl } from '../../exchange/http-address.js'
 
 /**
  * True where what `server` told us may be fetched or opened: https, or plain http on this machine where the server itself is
@@ -39,6 +41,11 @@ function isLoopback(hostname: string): boolean {
  */
 export function canonicalResource(server: URL): string {
   return server.pathname === '/' ? server.origin : server.origin + server.pathname
+}
+
+/** A server as a person may see it, in messages. */
+export function nameOf(server: URL): string {
+  return nameOfUrl(canonicalResource(server))
 }
 
 /**

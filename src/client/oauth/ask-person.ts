@@ -1,7 +1,7 @@
 /** A sign-in by the authorization code flow with PKCE (basic/authorization, Authorization Flow Steps). */
 
 import * as oauth from 'oauth4webapi'
-import { canonicalResource } from './addresses.js'
+import { nameOf } from './addresses.js'
 import type { RequestLimits } from './bounded-fetch.js'
 import { clientIdentity } from './client-identity.js'
 import type { ClientSettings } from './client-settings.js'
@@ -31,14 +31,14 @@ export async function askPerson(request: PersonRequest): Promise<SignInRecord> {
   const { metadata } = discovery
   if (metadata.authorization_endpoint === undefined) {
     throw signInError(
-      canonicalResource(server),
+      nameOf(server),
       `The authorization server ${metadata.issuer} has no page for people to sign in at`,
     )
   }
   // MUST refuse to proceed (Authorization Code Protection).
   if (!metadata.code_challenge_methods_supported?.includes('S256')) {
     throw signInError(
-      canonicalResource(server),
+      nameOf(server),
       `The authorization server ${metadata.issuer} does not say that it supports PKCE with S256 (code_challenge_methods_supported); without it ` +
         'a sign-in is not safe',
     )
@@ -90,7 +90,7 @@ async function signInWith(
     try {
       const parameters = checkedAnswer(answer.parameters, state, request, client)
       const grant = await exchangeCode(
-        { metadata, client, resource, server: canonicalResource(server), key: settings.clientKey, limits },
+        { metadata, client, resource, server: nameOf(server), key: settings.clientKey, limits },
         { answer: parameters, redirectUri, verifier, scopes },
       )
       answer.conclude(undefined)
@@ -128,15 +128,12 @@ function checkedAnswer(
     if (error instanceof oauth.AuthorizationResponseError) {
       const words = [error.error, error.error_description].filter(text => text !== undefined).join(': ')
       const denied = error.error === 'access_denied' ? 'was refused' : 'failed'
-      throw signInError(
-        canonicalResource(server),
-        `The sign-in at ${metadata.issuer} ${denied} (${foreignText(words)})`,
-      )
+      throw signInError(nameOf(server), `The sign-in at ${metadata.issuer} ${denied} (${foreignText(words)})`)
     }
     // Only the library's words: its error carries the answer, and with it the code.
     const words = error instanceof Error ? error.message : 'an unknown answer'
     throw signInError(
-      canonicalResource(server),
+      nameOf(server),
       `The answer to the sign-in did not come from ${metadata.issuer}, or not as it must (${words}), so it is not used`,
     )
   }
@@ -144,7 +141,7 @@ function checkedAnswer(
 
 function codeRefused({ reason }: GrantGone, { server, discovery: { metadata } }: PersonRequest): Error {
   return signInError(
-    canonicalResource(server),
+    nameOf(server),
     reason === 'grant'
       ? `The authorization server ${metadata.issuer} does not accept the code that it has just given`
       : `The authorization server ${metadata.issuer} does not accept our client id or secret`,
@@ -154,8 +151,8 @@ function codeRefused({ reason }: GrantGone, { server, discovery: { metadata } }:
 
 function tooLate({ server, patience }: PersonRequest): Error {
   return signInError(
-    canonicalResource(server),
-    `Nobody signed in to ${canonicalResource(server)} within ${Math.round(patience / 1_000)} s; sign in with: anyport login ${canonicalResource(server)}`,
+    nameOf(server),
+    `Nobody signed in to ${nameOf(server)} within ${Math.round(patience / 1_000)} s; sign in with: anyport login ${nameOf(server)}`,
     { knob: '--sign-in-timeout' },
   )
 }

@@ -1,6 +1,6 @@
 /** What an authorization server says about itself (RFC 8414, OpenID Connect Discovery 1.0). */
 
-import { canonicalResource, mayVisit, parseAddress } from './addresses.js'
+import { mayVisit, nameOf, parseAddress } from './addresses.js'
 import { type FetchedDocument, fetchDocument, forbidden, type RequestLimits } from './bounded-fetch.js'
 import { signInError, unreachable } from './failures.js'
 
@@ -30,7 +30,7 @@ export async function discoverAuthorizationServer(
   const found = await findMetadata(address, server, limits)
   if (found === undefined) {
     throw signInError(
-      canonicalResource(server),
+      nameOf(server),
       `The authorization server ${issuer} has no metadata: none of ${wellKnownAddresses(address).join(', ')} answers with a document`,
     )
   }
@@ -97,7 +97,7 @@ function parseMetadata(
   // some servers add it. What the document has is what counts from then on.
   if (typeof json.issuer !== 'string' || !isSameIssuer(json.issuer, issuer)) {
     throw signInError(
-      canonicalResource(server),
+      nameOf(server),
       `The metadata of the authorization server ${issuer} names another issuer, so it is not used (RFC 8414 section 3.3)`,
     )
   }
@@ -109,7 +109,7 @@ function parseMetadata(
   }
   const token = endpoint('token_endpoint')
   if (token === undefined) {
-    throw signInError(canonicalResource(server), `The authorization server ${issuer} names no token endpoint`)
+    throw signInError(nameOf(server), `The authorization server ${issuer} names no token endpoint`)
   }
   const optional = {
     authorization_endpoint: endpoint('authorization_endpoint'),

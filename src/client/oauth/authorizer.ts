@@ -7,7 +7,7 @@
 import type { Context } from '../../exchange/context.js'
 import { orCancelled, within } from '../../exchange/deadline.js'
 import type { AuthorizationRefusal, Authorizer } from '../../exchange/http-client.js'
-import { canonicalResource } from './addresses.js'
+import { nameOf } from './addresses.js'
 import { isSameIssuer } from './authorization-server.js'
 import { type BearerChallenge, parseBearerChallenge } from './challenge.js'
 import { checkSettings, isRenewable } from './client-settings.js'
@@ -131,7 +131,7 @@ class SignedRequests implements OAuthAuthorizer {
   }
 
   get #name(): string {
-    return canonicalResource(this.#options.server)
+    return nameOf(this.#options.server)
   }
 
   #waited(remedy: Promise<Remedy>, context: Context): Promise<Remedy> {

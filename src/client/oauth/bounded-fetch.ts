@@ -2,7 +2,7 @@
 
 import { within } from '../../exchange/deadline.js'
 import { TransportError } from '../../exchange/errors.js'
-import { canonicalResource, mayVisit, parseAddress } from './addresses.js'
+import { mayVisit, nameOf, parseAddress } from './addresses.js'
 import { signInError, unreachable } from './failures.js'
 
 /** `fetch`, or one with proxies and certificates. */
@@ -76,7 +76,7 @@ export function boundedFetch({ fetch, timeout }: RequestLimits): Fetch {
 
 export function forbidden(url: URL, server: URL): Error {
   return signInError(
-    canonicalResource(server),
+    nameOf(server),
     `${server.origin} names the address ${url.protocol}//${url.host}, which is not followed: it must be https, ` +
       'and on this machine or in its local network only where the server is too',
   )

@@ -1,6 +1,6 @@
 /** How we become a client of an authorization server (basic/authorization/client-registration). */
 
-import { canonicalResource } from './addresses.js'
+import { nameOf } from './addresses.js'
 import type { AuthorizationServerMetadata } from './authorization-server.js'
 import { boundedFetch, jsonObject, type RequestLimits } from './bounded-fetch.js'
 import type { ClientSettings } from './client-settings.js'
@@ -30,7 +30,7 @@ export async function clientIdentity(request: IdentityRequest): Promise<ClientId
   if (metadata.registration_endpoint !== undefined)
     return await register(request, metadata.registration_endpoint)
   throw signInError(
-    canonicalResource(server),
+    nameOf(server),
     `The authorization server ${metadata.issuer} has no registration for clients that it does not know. Register one there ` +
       `with the redirect address ${request.redirectUri}, and give its id with --client-id`,
     { knob: '--client-id' },
@@ -82,7 +82,7 @@ async function register(
   if (response.status >= 300 || typeof json?.client_id !== 'string') {
     const reason = [json?.error, json?.error_description].filter(text => typeof text === 'string').join(': ')
     throw signInError(
-      canonicalResource(server),
+      nameOf(server),
       `The authorization server ${metadata.issuer} does not register us (${response.status}${reason === '' ? '' : `, ${foreignText(reason)}`}). ` +
         `Register a client there with the redirect address ${redirectUri}, and give its id with --client-id`,
       { knob: '--client-id' },

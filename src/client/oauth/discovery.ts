@@ -1,7 +1,7 @@
 /** Everything about where to sign in to a server. */
 
 import { within } from '../../exchange/deadline.js'
-import { canonicalResource } from './addresses.js'
+import { canonicalResource, nameOf } from './addresses.js'
 import {
   type AuthorizationServerMetadata,
   discoverAuthorizationServer,
@@ -84,8 +84,8 @@ function inOrder({ authorizationServers }: ProtectedResource, { issuer, known, s
   const chosen = authorizationServers.filter(listed => isSameIssuer(listed, issuer))
   if (chosen.length > 0) return chosen
   throw signInError(
-    canonicalResource(server),
-    `${canonicalResource(server)} does not name the authorization server ${issuer}, but ${authorizationServers.join(', ')}`,
+    nameOf(server),
+    `${nameOf(server)} does not name the authorization server ${issuer}, but ${authorizationServers.join(', ')}`,
     { knob: '--issuer' },
   )
 }

@@ -1,6 +1,6 @@
 /** Where a server says who issues tokens for it (RFC 9728; basic/authorization/authorization-server-discovery). */
 
-import { canonicalResource, coversServer, mayVisit, parseAddress } from './addresses.js'
+import { coversServer, mayVisit, nameOf, parseAddress } from './addresses.js'
 import { type FetchedDocument, fetchDocument, forbidden, type RequestLimits } from './bounded-fetch.js'
 import { signInError, unreachable } from './failures.js'
 
@@ -60,17 +60,14 @@ function parseResource(json: Readonly<Record<string, unknown>>, server: URL): Pr
   const named = parseAddress(resource)
   if (named === undefined || !coversServer(named, server)) {
     throw signInError(
-      canonicalResource(server),
-      `The metadata of ${canonicalResource(server)} is about ${named === undefined ? 'no address' : named.href}: a token for that would go to ` +
+      nameOf(server),
+      `The metadata of ${nameOf(server)} is about ${named === undefined ? 'no address' : named.href}: a token for that would go to ` +
         'another server, so there is no sign-in. The server has to name itself in "resource" (RFC 9728 section 3.3)',
     )
   }
   const listed = Array.isArray(issuers) ? issuers.filter(issuer => parseAddress(issuer) !== undefined) : []
   if (listed.length === 0) {
-    throw signInError(
-      canonicalResource(server),
-      `The metadata of ${canonicalResource(server)} names no authorization server`,
-    )
+    throw signInError(nameOf(server), `The metadata of ${nameOf(server)} names no authorization server`)
   }
   return {
     resource: resource as string,

@@ -1,6 +1,6 @@
 /** A new access token without a person: once for all who share the credentials. */
 
-import { canonicalResource } from './addresses.js'
+import { nameOf } from './addresses.js'
 import type { RequestLimits } from './bounded-fetch.js'
 import { configuredIdentity } from './client-identity.js'
 import type { ClientSettings } from './client-settings.js'
@@ -51,7 +51,7 @@ async function renewedCredentials(
     return withRecord(credentials, { ...record, tokens: grant.tokens })
   } catch (error) {
     if (!(error instanceof GrantGone)) throw error
-    const server = canonicalResource(options.server)
+    const server = nameOf(options.server)
     const { issuer } = record.metadata
     if (error.reason === 'client' && record.client.origin === 'configured') {
       throw signInError(
@@ -76,7 +76,7 @@ async function renew(record: SignInRecord, tokens: Tokens, options: RenewalOptio
     metadata,
     resource,
     client: configuredIdentity(options) ?? record.client,
-    server: canonicalResource(options.server),
+    server: nameOf(options.server),
     key: options.clientKey,
     limits: options.limits,
   }

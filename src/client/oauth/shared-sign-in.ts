@@ -1,6 +1,6 @@
 /** A sign-in that one of many processes does, and from which all have the outcome. */
 
-import { canonicalResource } from './addresses.js'
+import { nameOf } from './addresses.js'
 import { askPerson } from './ask-person.js'
 import type { RequestLimits } from './bounded-fetch.js'
 import { configuredIdentity } from './client-identity.js'
@@ -68,19 +68,19 @@ export async function sharedSignIn(options: SharedSignInOptions, need: SignInNee
         const { failure } = credentials
         // The other process has asked the person, just now. One that is gone without a word has not.
         if (waited && failure !== undefined && failure.at >= started) {
-          return { credentials, failure: signInError(nameOf(options), failure.message) }
+          return { credentials, failure: signInError(nameOf(options.server), failure.message) }
         }
         return await signInHere(options, need, discovery, credentials)
       }
     } finally {
       await release?.()
     }
-    if (!waited) options.onEvent?.({ type: 'auth-awaited', server: nameOf(options) })
+    if (!waited) options.onEvent?.({ type: 'auth-awaited', server: nameOf(options.server) })
     await pause(options.signal)
   }
   throw signInError(
-    nameOf(options),
-    `The sign-in to ${nameOf(options)} that another process began does not end`,
+    nameOf(options.server),
+    `The sign-in to ${nameOf(options.server)} that another process began does not end`,
   )
 }
 
@@ -94,7 +94,7 @@ async function signInHere(
   const { issuer } = discovery.metadata
   checkBinding(options, discovery, credentials)
   const known = credentials.issuers[issuer]
-  const name = nameOf(options)
+  const name = nameOf(options.server)
   if (person === undefined) {
     onEvent?.({ type: 'auth-required', server: name, url: undefined })
     const failure = signInError(name, `${name} needs a sign-in; sign in with: anyport login ${name}`)
@@ -143,7 +143,7 @@ async function signInAsClient(
     metadata,
     resource,
     client,
-    server: nameOf(options),
+    server: nameOf(options.server),
     key: options.clientKey,
     limits: options.limits,
   }
@@ -162,7 +162,7 @@ async function signInAsClient(
   } catch (error) {
     if (!(error instanceof GrantGone)) throw error
     throw signInError(
-      nameOf(options),
+      nameOf(options.server),
       `The authorization server ${metadata.issuer} does not accept the client ${client.id}, or its secret or key`,
       { knob: '--client-id' },
     )
@@ -214,8 +214,8 @@ function checkBinding(options: SharedSignInOptions, { metadata }: Discovery, { i
   )
   if (other === undefined) return
   throw signInError(
-    nameOf(options),
-    `${nameOf(options)} has another authorization server by now: the client ${clientId} was registered at ${other.metadata.issuer}, not at ` +
+    nameOf(options.server),
+    `${nameOf(options.server)} has another authorization server by now: the client ${clientId} was registered at ${other.metadata.issuer}, not at ` +
       `${metadata.issuer}. If it is known there too, say so with --issuer ${metadata.issuer}`,
     { knob: '--issuer' },
   )
@@ -229,10 +229,6 @@ function withFailure(credentials: Credentials, issuer: string, error: Error): Cr
       ? withoutRecord(credentials, issuer)
       : credentials
   return { ...kept, failure: { at: Date.now(), message: error.message } }
-}
-
-function nameOf({ server }: SharedSignInOptions): string {
-  return canonicalResource(server)
 }
 
 function pause(signal: AbortSignal): Promise<void> {

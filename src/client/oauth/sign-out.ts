@@ -1,6 +1,6 @@
 /** The end of a sign-in that a person asks for. */
 
-import { canonicalResource } from './addresses.js'
+import { nameOf } from './addresses.js'
 import type { RequestLimits } from './bounded-fetch.js'
 import type { Credentials } from './credentials.js'
 import { revoke } from './token-requests.js'
@@ -24,7 +24,7 @@ export async function revokeAll(
       revoked:
         tokens !== undefined &&
         (await revoke(
-          { metadata, client, resource, server: canonicalResource(server), key: undefined, limits },
+          { metadata, client, resource, server: nameOf(server), key: undefined, limits },
           tokens,
         )),
     })),

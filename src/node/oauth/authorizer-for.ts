@@ -1,6 +1,6 @@
 /** Signing in to remote servers, as the command line and the library offer it. */
 
-import { canonicalResource } from '../../client/oauth/addresses.js'
+import { nameOf } from '../../client/oauth/addresses.js'
 import { type OAuthAuthorizer, oauthAuthorizer } from '../../client/oauth/authorizer.js'
 import type { ClientSettings } from '../../client/oauth/client-settings.js'
 import { fetchOver } from '../../client/oauth/fetch-over.js'
@@ -34,8 +34,7 @@ export function authorizerFor(server: string | URL, options: SignInOptions = {})
     ...options,
     store: credentialFile(url, {
       folder: credentials,
-      onUnusable: error =>
-        options.onEvent?.({ type: 'sign-in-not-stored', server: canonicalResource(url), error }),
+      onUnusable: error => options.onEvent?.({ type: 'sign-in-not-stored', server: nameOf(url), error }),
     }),
     person: interactive ? personAtBrowser({ ...options, onPrompt }) : undefined,
   })
