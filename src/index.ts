@@ -2,6 +2,8 @@
 
 export { Capacity } from './client/capacity.js'
 export type { StopReason, UpstreamEvent } from './client/events.js'
+export type { OAuthAuthorizer } from './client/oauth/authorizer.js'
+export type { SignInEvent } from './client/oauth/sign-in-events.js'
 export type { Target } from './client/open.js'
 export type { RemoteTarget, RemoteTransport } from './client/remote.js'
 export type { EraMemory } from './client/upstream.js'
@@ -17,6 +19,8 @@ export type { CommandTarget, ConnectOptions, SocketTarget } from './node/connect
 export { connectAny as connect } from './node/connect-any.js'
 export type { UrlTarget } from './node/connect-url.js'
 export { eraCache } from './node/era-cache.js'
+export type { SignInOptions } from './node/oauth/authorizer-for.js'
+export { oauth } from './node/oauth/authorizer-for.js'
 export type { LaunchPlan } from './node/process/launch-plan.js'
 export type { ServeEvent, ServeOptions, Server } from './node/serve.js'
 export { serve } from './node/serve.js'
