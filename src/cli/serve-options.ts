@@ -68,7 +68,19 @@ export const SERVE_OPTIONS = {
     { metavar: 'RULE', default: 'principal', group: server },
   ),
   'start-timeout': duration('How long it may take to start', '60s', server),
+  eager: flag('Start it at once (the default); where --isolation is session, a spare for the first one', {
+    group: server,
+  }),
   lazy: flag('Start it on the first request rather than at once', { group: server }),
+  'strict-start': flag(
+    'Let clients wait until it is up, rather than answer with what is remembered of it and tell them later what has changed',
+    { group: server },
+  ),
+  warm: value(
+    'Spare ones kept running for the next session, or the next client that needs its own',
+    integer(0, 1_000),
+    { metavar: 'N', default: '0', group: server },
+  ),
   'idle-timeout': value(
     'Time without a call after which it is stopped, until the next one; 0s for never (default 30m where --isolation is session, else never: what it keeps in memory would be lost)',
     parseDuration,
@@ -79,16 +91,26 @@ export const SERVE_OPTIONS = {
     integer(0, 1_000),
     { metavar: 'N', default: '5', group: server },
   ),
-  'max-children': value('How many of it may run at once', integer(1, 1_000_000), {
+  'max-children': value('How many of it may run at once, spare ones included', integer(1, 1_000_000), {
     metavar: 'N',
     default: '256',
     group: server,
   }),
+  'queue-timeout': duration(
+    'How long clients wait for one of these before they are told it is busy',
+    '30s',
+    server,
+  ),
   'probe-timeout': duration('How long it may ignore the question for its era', '3s', server),
   'era-cache': value(
     'Where found eras are remembered for a week; off for nowhere (default a file in your cache folder)',
     text,
     { metavar: 'FILE', group: server },
+  ),
+  'server-cache': value(
+    'Where it is remembered what the server offers, for a month; off for nowhere (default a folder in your cache folder)',
+    text,
+    { metavar: 'FOLDER', group: server },
   ),
 
   ...REMOTE_OPTIONS,

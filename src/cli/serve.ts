@@ -8,6 +8,7 @@ import { eraCache } from '../node/era-cache.js'
 import { collectWhenIdle } from '../node/idle-collection.js'
 import { createLog, type Log, useColors } from '../node/log.js'
 import { type ServeEvent, type Server, serve } from '../node/serve.js'
+import { serverCache } from '../node/server-cache.js'
 import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
@@ -109,6 +110,7 @@ function signalled(): Promise<NodeJS.Signals> {
 }
 
 function serveOptions({ options, given }: Parsed) {
+  if (options.lazy && options.eager) throw new UsageError('--eager and --lazy say the opposite of each other')
   return {
     // Left out where not given: HTTP is served beside a socket only where somebody asks for it.
     ...(given.has('host') ? { host: options.host } : {}),
@@ -127,11 +129,16 @@ function serveOptions({ options, given }: Parsed) {
     isolation: options.isolation,
     startTimeout: options['start-timeout'],
     probeTimeout: options['probe-timeout'],
-    ...(options.lazy ? { warm: false } : {}),
+    ...(options.lazy ? { eager: false } : {}),
+    ...(options.eager ? { eager: true } : {}),
+    strictStart: options['strict-start'],
+    spares: options.warm,
     ...(options['idle-timeout'] === undefined ? {} : { idleTimeout: options['idle-timeout'] }),
     maxRestarts: options['max-restarts'],
     maxConnections: options['max-children'],
+    queueTimeout: options['queue-timeout'],
     ...(options['era-cache'] === 'off' ? {} : { eras: eraCache(options['era-cache']) }),
+    ...(options['server-cache'] === 'off' ? {} : { memory: serverCache(options['server-cache']) }),
     allowOrigins: options['allow-origin'],
     allowHosts: options['allow-host'],
     allowUnauthenticated: options['allow-unauthenticated'],
@@ -190,23 +197,53 @@ async function announce(server: Server, { own, target, options, log }: Situation
 
 function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'noise' }>): void {
   switch (event.type) {
+    case 'waiting':
+      log.info('server_waiting', WAITS[event.for], { for: event.for, ms: Math.round(event.milliseconds) })
+      break
     case 'starting':
-      log.debug('server_starting', 'Starting the server', { server: name })
+      log.debug('server_starting', event.spare ? 'Starting a spare server' : 'Starting the server', {
+        server: name,
+        spare: event.spare,
+      })
       break
     case 'ready':
-      log.info('server_ready', 'The server is ready', { era: event.era, ms: Math.round(event.milliseconds) })
+      log.info('server_ready', event.spare ? 'A spare server is ready' : 'The server is ready', {
+        era: event.era,
+        ms: Math.round(event.milliseconds),
+        spare: event.spare,
+      })
+      break
+    case 'taken':
+      log.debug('server_taken', 'A spare server is used now', { server: name })
       break
     case 'failed':
       log.error('server_failed', describeError(event.error), {
         ...factsOf(event.error),
         failures: event.failures,
         retryIn: Math.round(event.retryIn),
+        spare: event.spare,
       })
+      break
+    case 'given-up':
+      log.error(
+        'server_given_up',
+        `It failed ${event.failures} times in a row: callers are told at once from now on, until it starts again`,
+        { ...factsOf(event.error), failures: event.failures, retryIn: Math.round(event.retryIn) },
+      )
       break
     case 'exited':
       log.error('server_exited', describeError(event.error), {
         ...factsOf(event.error),
         ms: Math.round(event.milliseconds),
+        spare: event.spare,
+      })
+      break
+    case 'answered-early':
+      log.info('answered_early', EARLY[event.from], { method: event.method, from: event.from })
+      break
+    case 'corrected':
+      log.info('corrected', 'The server offers something else than clients were told: they hear of it', {
+        changes: event.changes,
       })
       break
     case 'session-lost':
@@ -229,6 +266,16 @@ function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'no
     }
   }
 }
+
+const WAITS = {
+  backoff: 'The server is started again after a while, since it failed before; a caller waits',
+  place: 'As many servers run as may; a caller waits for one of them to be free',
+} as const
+
+const EARLY = {
+  memory: 'The server is not up yet: a client got what is remembered of it',
+  nothing: 'The server is not up yet, and nothing is remembered of it: a client will hear when it is',
+} as const
 
 const STOPS = {
   idle: 'Stopped the server, which nobody used; the next call starts it again',

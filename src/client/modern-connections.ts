@@ -10,8 +10,6 @@ export interface ModernConnection {
 export interface ModernConnectionsOptions {
   /** Milliseconds without a call after which a connection is closed. */
   readonly idleTimeout: number
-  /** There is room for one more; throws where there is not. */
-  readonly admit: (open: number) => void
   /** What calls of a session get that has ended. */
   readonly gone: () => Error
   readonly opened: (key: string) => void
@@ -74,6 +72,20 @@ export class ModernConnections {
     this.#stop(key, 'session')
   }
 
+  /** Makes room by closing the connection that has been idle for longest. */
+  closeOne(): boolean {
+    let oldest: string | undefined
+    let since = Number.POSITIVE_INFINITY
+    for (const [key, { link }] of this.#connections) {
+      if (link.closed || link.size > 0 || link.lastUsed >= since) continue
+      oldest = key
+      since = link.lastUsed
+    }
+    if (oldest === undefined) return false
+    this.#stop(oldest, 'room')
+    return true
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#sweep)
     const open = [...this.#connections.values()].map(({ link }) => link.close())
@@ -82,7 +94,6 @@ export class ModernConnections {
   }
 
   #open(key: string, open: () => Promise<ModernConnection>): Opening {
-    this.#options.admit(this.all().length + this.#opening.size)
     const connect = async () => {
       try {
         const connection = await open()

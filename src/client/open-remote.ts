@@ -34,7 +34,7 @@ const SSE_PROBE = 10_000
 interface Opening {
   readonly endpoint: HttpEndpoint
   readonly transport: RemoteTransport
-  readonly handshake: ConnectionOptions
+  readonly handshake: () => ConnectionOptions
   readonly options: OpenOptions
   readonly context: Context
 }

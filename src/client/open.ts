@@ -1,4 +1,5 @@
 import { Context } from '../exchange/context.js'
+import { within } from '../exchange/deadline.js'
 import { TransportError } from '../exchange/errors.js'
 import { finish, type Handler } from '../exchange/exchange.js'
 import type { ConnectionOptions } from '../legacy/connection.js'
@@ -16,6 +17,7 @@ import {
   type Opener,
   type OpenOptions,
   openLegacy,
+  type SpareOpener,
   silence,
   unsupported,
 } from './opened.js'
@@ -35,6 +37,9 @@ export interface Target {
 
 type ProbeOrRace = { readonly kind: 'opened'; readonly opened: Opened } | { readonly kind: 'reopen' }
 
+/** Milliseconds that a program gets to itself while it starts. */
+const BETWEEN_SPARES = 1_000
+
 /** Opens pipes. Nothing but `server/discover`, `initialize` and one list is ever sent to find out the era. */
 export function channelOpener(target: Target): Opener {
   return async (known, handshake, options, context) => {
@@ -47,6 +52,36 @@ export function channelOpener(target: Target): Opener {
     if (outcome.kind === 'opened') return outcome.opened
     const again = await openSession(target, options, context)
     return closedOnFailure(again, context, () => legacy(again, handshake, target, options))
+  }
+}
+
+/**
+ * Opens pipes before anybody needs them. A modern server is asked whether it is up; a legacy one expects its handshake first,
+ * which says who the client is, and many end where anything else is said before.
+ */
+export function spareChannelOpener(target: Target): SpareOpener {
+  return async (era, options, context, opened) => {
+    const session = await openSession(target, options, context)
+    opened({
+      link: session.calls,
+      open: (known, handshake, given, own) =>
+        closedOnFailure(session, own, async () =>
+          known === 'modern' ? modern(session) : await legacy(session, handshake, target, given),
+        ),
+    })
+    if (era === 'legacy') {
+      await silence(BETWEEN_SPARES)
+      return false
+    }
+    const request = ownRequest(METHOD_DISCOVER, options)
+    const late = () =>
+      new TransportError('ERR_TIMEOUT', `${target.name} did not answer within ${options.startTimeout} ms`, {
+        hop: target.name,
+        knob: '--start-timeout',
+      })
+    const exchange = session.calls.call(request, new Context(INTERNAL)) as ReturnType<Handler>
+    await closedOnFailure(session, context, () => within(finish(exchange), options.startTimeout, late))
+    return true
   }
 }
 
@@ -88,7 +123,7 @@ function modern(session: ChannelSession): Opened {
 
 async function legacy(
   session: ChannelSession,
-  handshake: ConnectionOptions,
+  handshake: () => ConnectionOptions,
   { name }: Target,
   { startTimeout }: OpenOptions,
 ): Promise<Opened> {
@@ -102,7 +137,7 @@ async function legacy(
  */
 async function probe(
   session: ChannelSession,
-  handshake: ConnectionOptions,
+  handshake: () => ConnectionOptions,
   target: Target,
   options: OpenOptions,
 ): Promise<ProbeOrRace> {
@@ -140,7 +175,7 @@ async function probe(
 async function confirmed(
   session: ChannelSession,
   outcome: ProbeOutcome,
-  handshake: ConnectionOptions,
+  handshake: () => ConnectionOptions,
   target: Target,
   options: OpenOptions,
 ): Promise<Opened> {
@@ -152,14 +187,16 @@ async function confirmed(
 }
 
 async function ask(session: ChannelSession, method: string, options: OpenOptions): Promise<ProbeOutcome> {
-  const request: JSONRPCRequest = toModernRequest(
-    { jsonrpc: '2.0', id: method, method },
-    identityOf(options.clientInfo, {}, undefined),
-  )
+  const request = ownRequest(method, options)
   try {
     const exchange = session.calls.call(request, new Context(INTERNAL))
     return { kind: 'response', response: await finish(exchange as ReturnType<Handler>) }
   } catch {
     return { kind: 'closed' }
   }
+}
+
+/** A request of our own to a modern server. */
+function ownRequest(method: string, { clientInfo }: OpenOptions): JSONRPCRequest {
+  return toModernRequest({ jsonrpc: '2.0', id: method, method }, identityOf(clientInfo, {}, undefined))
 }

@@ -48,28 +48,46 @@ export interface OpenedLegacy {
 export type Opened = OpenedModern | OpenedLegacy
 
 /**
- * Opens a connection to one server, and finds out how it speaks, unless that is known. `handshake` says what a legacy server
- * gets to know of the client. The context is cancelled where nobody waits any more: what was begun is closed by the time that
+ * Opens a connection to one server, and finds out how it speaks, unless that is known. `handshake` is asked, as late as can be,
+ * what a legacy server gets to know of the client. The context is cancelled where nobody waits any more: what was begun is closed by the time that
  * the promise rejects.
  */
 export type Opener = (
   known: Dialect | undefined,
-  handshake: ConnectionOptions,
+  handshake: () => ConnectionOptions,
   options: OpenOptions,
   context: Context,
 ) => Promise<Opened>
+
+/** A connection that is open, and on which nothing has been said of any client. */
+export interface Spare {
+  readonly link: Link
+  /** Makes it the connection of whoever shakes hands. The era has to be known. */
+  readonly open: Opener
+}
+
+/**
+ * Opens a spare one, which `opened` gets as soon as it can be used. Resolves when it is time to open another one, with whether the
+ * server is known to be up.
+ */
+export type SpareOpener = (
+  era: Era,
+  options: OpenOptions,
+  context: Context,
+  opened: (spare: Spare) => void,
+) => Promise<boolean>
 
 export const INTERNAL = { binding: 'internal' } as const
 
 /** Shakes hands. */
 export function openLegacy(
   session: Session,
-  handshake: ConnectionOptions,
+  handshake: () => ConnectionOptions,
   name: string,
   startTimeout: number,
 ): Promise<LegacyConnection> {
   return within(
-    LegacyConnection.open(session, handshake, new Context(INTERNAL)),
+    LegacyConnection.open(session, handshake(), new Context(INTERNAL)),
     startTimeout,
     () =>
       new TransportError('ERR_TIMEOUT', `${name} did not answer initialize within ${startTimeout} ms`, {

@@ -19,7 +19,6 @@ export interface PoolOptions {
   readonly stopping: (key: string, link: Link, reason: StopReason, listened: boolean) => void
   /** How many connections one group may have for calls that may ask. */
   readonly maxPerGroup: number
-  readonly maxConnections: number
   /**
    * How long a call waits for its group's busy connections before another one is opened, or one is taken from a call that has
    * been suspended for `reclaimAfter`, in milliseconds.
@@ -96,6 +95,12 @@ export class Pool implements ConnectionSource {
     let calls = 0
     for (const group of this.#groups.values()) for (const member of group.members) calls += member.link.size
     return calls
+  }
+
+  /** A connection of the group stands. */
+  has(key: string): boolean {
+    const group = this.#groups.get(key)
+    return group !== undefined && living(group).length > 0
   }
 
   /** Takes in a connection that was opened to find out the server's era. */
@@ -270,9 +275,6 @@ export class Pool implements ConnectionSource {
 
   async #open(group: Group, request: JSONRPCRequest): Promise<Member> {
     if (this.#closed) throw this.#draining()
-    if (this.#size >= this.#options.maxConnections && !this.#evict()) {
-      throw this.#busy('it has too many connections', '--max-children')
-    }
     group.opening += 1
     this.#size += 1
     try {
@@ -334,7 +336,7 @@ export class Pool implements ConnectionSource {
    * Makes room by closing the connection that has been idle for longest; where none is idle, the one whose call has been
    * suspended for longest, if for long enough.
    */
-  #evict(): boolean {
+  closeOne(): boolean {
     const groups = [...this.#groups.values()]
     const members = groups.flatMap(group => group.members)
     const idle = () =>
@@ -365,10 +367,9 @@ export class Pool implements ConnectionSource {
     })
   }
 
-  #busy(why: string, knob?: string): TransportError {
+  #busy(why: string): TransportError {
     return new TransportError('ERR_BUSY', `${this.#options.name} is busy: ${why}`, {
       hop: this.#options.name,
-      ...(knob === undefined ? {} : { knob }),
       retryable: true,
     })
   }

@@ -2,19 +2,23 @@ import type { Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
 import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
+import { whileWaiting } from '../exchange/while-waiting.js'
 import { canBeAsked, fingerprint } from '../legacy/capabilities.js'
 import { mayBeSse } from '../legacy/detect.js'
 import { type FromSessionOptions, fromSession, type LegacyHandler } from '../legacy/from-session.js'
-import { type JSONRPCRequest, resultResponse } from '../protocol/message.js'
+import { identityOf, toModernRequest } from '../legacy/requests.js'
+import { type JSONRPCNotification, type JSONRPCRequest, resultResponse } from '../protocol/message.js'
 import { clientCapabilitiesOf, type Implementation } from '../protocol/meta.js'
 import { METHOD_DISCOVER, METHOD_LISTEN } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { type Era, isModernVersion } from '../protocol/versions.js'
 import type { Capacity } from './capacity.js'
 import type { StopReason, UpstreamEvent } from './events.js'
+import { FastFront, type FrontOptions } from './fast-front.js'
+import type { FrontSource } from './front-source.js'
 import type { Link } from './link.js'
 import { type ModernConnection, ModernConnections } from './modern-connections.js'
-import { channelOpener, type Target } from './open.js'
+import { channelOpener, spareChannelOpener, type Target } from './open.js'
 import {
   type Dialect,
   eraOf,
@@ -28,7 +32,7 @@ import { relisten } from './relisten.js'
 import { isRemote, type RemoteTarget } from './remote.js'
 import { RepeatedCall, type RepeatHost } from './repeated-call.js'
 import { Rests } from './rests.js'
-import { Starts } from './starts.js'
+import { type StartedFor, Starts } from './starts.js'
 
 /** Remembers how servers speak, by their identity, so that a silent one costs its probe timeout once. */
 export interface EraMemory {
@@ -66,6 +70,10 @@ export interface UpstreamOptions extends FromSessionOptions {
   readonly reclaimAfter?: number
   /** How many connections to it there may be in all, each a process of its own where it is a program. Default 256. */
   readonly maxConnections?: number
+  /** How long callers wait for one of these to be free before they are told that it is busy, in milliseconds. Default 30,000. */
+  readonly queueTimeout?: number
+  /** How many connections more are kept open for those who come next. They count among `maxConnections`. Default 0. */
+  readonly spares?: number
   /** The same over several servers, which share one of these. Default: no such limit. */
   readonly capacity?: Capacity
   /**
@@ -81,11 +89,21 @@ export interface UpstreamOptions extends FromSessionOptions {
    * milliseconds. Default 10,000.
    */
   readonly reconnectTimeout?: number
+  /**
+   * Answers clients who come before a program is up from what is remembered of it, and tells them later what has changed.
+   * Default: they wait.
+   */
+  readonly front?: FrontOptions
   readonly onEvent?: (event: UpstreamEvent) => void
 }
 
 export interface Upstream {
   readonly handler: Handler
+  /**
+   * Starts what is to run before anybody asks: the server, or where it is for a single client (`one`) or each session has its
+   * own, one that is still to hear who its client is, if that can be.
+   */
+  start(one?: boolean): Promise<void>
   /** Resolves once the server can be reached, starting it if need be; rejects with why not. */
   ready(): Promise<void>
   /** The server's era, once it is known. */
@@ -106,25 +124,34 @@ export interface UpstreamCounts {
 }
 
 const ANYPORT: Implementation = { name: 'anyport', version: '0' }
+/** What opens a connection that nobody has asked for yet: one for those who cannot be asked. */
+const READY: JSONRPCRequest = { jsonrpc: '2.0', id: 'ready', method: METHOD_DISCOVER }
+
 /** Keeps one server alive for all callers: started on demand, era found out once, connections shared by rule. */
 export function upstream(target: Target | RemoteTarget, options: UpstreamOptions = {}): Upstream {
   return new ServerUpstream(target, options)
 }
 
-class ServerUpstream implements Upstream {
+/** Whom the first start is for. */
+interface FirstClient extends StartedFor {
+  legacyKey: string
+  /** Its session has ended. */
+  left?: boolean
+}
+
+class ServerUpstream implements Upstream, FrontSource {
   #target: Target | RemoteTarget
   #options: UpstreamOptions
   #era: Era | undefined
-  #detecting: Promise<Era> | undefined
+  #detecting: { readonly era: Promise<Era>; readonly client: FirstClient } | undefined
   #starts: Starts
   #rests = new Rests()
   #modern: ModernConnections
   #pool: Pool
   #legacy: LegacyHandler
+  #front: FastFront | undefined
   /** Connections are closed when nobody uses them, so that subscriptions have to outlive them. */
   #rest: boolean
-  /** Set where calls can get lost on the way. */
-  #repeats: RepeatHost | undefined
   #reached = false
   #noise = { 'too-large': 0, other: 0 }
   #closed = false
@@ -137,9 +164,14 @@ class ServerUpstream implements Upstream {
     this.#starts = new Starts({
       name: target.name,
       opener: isRemote(target) ? lateOpener(target) : channelOpener(target),
+      spareOpener: isRemote(target) ? undefined : spareChannelOpener(target),
       open: this.#openOptions(),
       maxRestarts: options.maxRestarts ?? 5,
+      maxConnections,
       capacity: options.capacity,
+      queueTimeout: options.queueTimeout ?? 30_000,
+      spares: options.spares ?? 0,
+      closeOne: () => this.#modern.closeOne() || this.#pool.closeOne(),
       onEvent: event => {
         if (event.type === 'ready') this.#reached = true
         options.onEvent?.(event)
@@ -157,9 +189,6 @@ class ServerUpstream implements Upstream {
     this.#rest = idleTimeout !== 0
     this.#modern = new ModernConnections({
       ...shared,
-      admit: open => {
-        if (open >= maxConnections) throw tooMany(target, open)
-      },
       gone: () => this.#starts.draining(),
     })
     this.#pool = new Pool({
@@ -168,14 +197,17 @@ class ServerUpstream implements Upstream {
       keyOf: (request, context) => this.#legacyKey(request, context),
       open: (request, key) => this.#openLegacy(request, key),
       maxPerGroup: options.maxAskingConnections ?? 4,
-      maxConnections,
       spillAfter: options.spillAfter ?? 2_000,
       reclaimAfter: options.reclaimAfter ?? 60_000,
       queueTimeout: 10 * 60_000,
       spareIdleTimeout: 60_000,
     })
     this.#legacy = fromSession(this.#pool, options)
-    this.#repeats = isRemote(target) ? this.#repeatHost() : undefined
+    if (isRemote(target)) this.handler = this.#repeating(this.#repeatHost())
+    else if (options.front !== undefined) {
+      this.#front = new FastFront(this, options.front, this.#identity, event => options.onEvent?.(event))
+      this.handler = this.#front.handler
+    }
   }
 
   readonly era = (): Era | undefined => this.#era
@@ -189,16 +221,29 @@ class ServerUpstream implements Upstream {
     }
   }
 
-  readonly handler: Handler = (request, context) => {
-    if (this.#repeats === undefined) return this.#local(request, context)
-    return request.method === METHOD_LISTEN
-      ? relisten(this.#local, request, context, () => this.#closed)
-      : new RepeatedCall(this.#repeats, request, context)
-  }
-
-  readonly #local: Handler = (request, context) => {
+  readonly direct: Handler = (request, context) => {
     if (this.#rest && request.method === METHOD_LISTEN) return this.#listen(request, context)
     return this.#serve(request, context)
+  }
+
+  readonly handler: Handler = this.direct
+
+  connected(request: JSONRPCRequest, context: Context): boolean {
+    if (this.#era === 'modern') return this.#modern.get(this.#isolationKey(context)) !== undefined
+    return this.#era === 'legacy' && this.#pool.has(this.#legacyKey(request, context))
+  }
+
+  async reach(request: JSONRPCRequest, context: Context): Promise<void> {
+    if (this.#closed) throw this.#starts.draining()
+    const key = this.#isolationKey(context)
+    const era = this.#era ?? (await this.#detect(request, key, this.#legacyKey(request, context)))
+    if (era === 'modern') await this.#modernConnection(key, request)
+    else (await this.#pool.acquire(request, context, false)).release()
+  }
+
+  memoryKey(request: JSONRPCRequest, context: Context): readonly [principal: string, capabilities: string] {
+    const principal = this.#options.isolation === 'shared' ? '' : (context.caller.principal ?? '')
+    return [principal, fingerprint(clientCapabilitiesOf(request))]
   }
 
   async *#listen(request: JSONRPCRequest, context: Context): Exchange {
@@ -218,30 +263,51 @@ class ServerUpstream implements Upstream {
     return this.#cold(request, context)
   }
 
+  async start(one = false): Promise<void> {
+    const { isolation, eras, clientInfo = ANYPORT } = this.#options
+    const dialect = eras?.get(this.#identity)
+    const era = this.#era ?? (dialect === undefined ? undefined : eraOf(dialect))
+    // A legacy server learns once who its client is, so it has to wait for the first who comes.
+    const waits = era !== undefined && (isolation === 'session' || (one && era === 'legacy'))
+    if (waits && this.#starts.prepare(era)) return
+    await this.ready()
+    this.#front?.look(toModernRequest(READY, identityOf(clientInfo, {}, undefined)))
+  }
+
   async ready(): Promise<void> {
     if (this.#closed) throw this.#starts.draining()
     // One that rests is as good as one that runs.
     if (this.#modern.all().length > 0 || this.#pool.size > 0 || this.#starts.healthy) return
-    const request: JSONRPCRequest = { jsonrpc: '2.0', id: 'ready', method: METHOD_DISCOVER }
     const key = this.#options.isolation === 'shared' ? '' : 'principal:'
-    if (this.#era === undefined) await this.#detect(request, key, `${key}|{}`)
-    else if (this.#era === 'modern') await this.#modernConnection(key, request)
+    if (this.#era === undefined) await this.#detect(READY, key, `${key}|{}`)
+    else if (this.#era === 'modern') await this.#modernConnection(key, READY)
     else {
-      const opened = await this.#starts.open(`${key}|{}`, 'legacy', request)
+      const opened = await this.#starts.open({ key: `${key}|{}`, request: READY }, 'legacy')
       this.#pool.adopt(`${key}|{}`, opened as OpenedLegacy)
     }
   }
 
   endSession(session: string): void {
+    this.#front?.forget(session)
     if (this.#options.isolation !== 'session') return
     const key = `session:${session}`
+    if (this.#detecting?.client.key === key) this.#detecting.client.left = true
+    this.#end(key)
+    this.#rests.forget(key)
+  }
+
+  #end(key: string): void {
     this.#modern.end(key)
     this.#pool.end(`${key}|`)
-    this.#rests.forget(key)
+  }
+
+  get #identity(): string {
+    return this.#target.identity ?? this.#target.name
   }
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#front?.close()
     this.#pool.stop()
     // While there are connections, so that servers are told.
     this.#legacy.close()
@@ -249,9 +315,17 @@ class ServerUpstream implements Upstream {
     await Promise.all([this.#starts.close(), this.#modern.close(), this.#pool.close()])
   }
 
+  /** Calls can get lost on the way. */
+  #repeating(host: RepeatHost): Handler {
+    return (request, context) =>
+      request.method === METHOD_LISTEN
+        ? relisten(this.direct, request, context, () => this.#closed)
+        : new RepeatedCall(host, request, context)
+  }
+
   #repeatHost(): RepeatHost {
     return {
-      handler: this.#local,
+      handler: this.direct,
       wasReached: () => this.#reached,
       reconnectTimeout: this.#options.reconnectTimeout ?? 10_000,
     }
@@ -261,8 +335,7 @@ class ServerUpstream implements Upstream {
   async *#cold(request: JSONRPCRequest, context: Context): Exchange {
     if (this.#closed) throw this.#starts.draining()
     const key = this.#isolationKey(context)
-    const era =
-      this.#era ?? (await orCancelled(this.#detect(request, key, this.#legacyKey(request, context)), context))
+    const era = this.#era ?? (yield* this.#found(request, key, context))
     if (era === 'legacy') return yield* this.#legacy.handler(request, context)
     const response = yield* this.#callModern(key, request, context)
     if (request.method !== METHOD_DISCOVER || 'error' in response) return response
@@ -272,57 +345,75 @@ class ServerUpstream implements Upstream {
     return resultResponse(response.id, { ...result, supportedVersions: versions.filter(isModernVersion) })
   }
 
+  #found(request: JSONRPCRequest, key: string, context: Context): AsyncGenerator<JSONRPCNotification, Era> {
+    const detecting = this.#detect(request, key, this.#legacyKey(request, context))
+    return whileWaiting(orCancelled(detecting, context), request)
+  }
+
   /** Once more where the server was gone before the request could be sent; never where it may have been read. */
   async *#callModern(key: string, request: JSONRPCRequest, context: Context): Exchange {
     try {
-      const { handler } = await orCancelled(this.#modernConnection(key, request), context)
+      const { handler } = yield* this.#connecting(key, request, context)
       return yield* handler(request, context)
     } catch (error) {
       if (!wasNeverSent(error)) throw error
     }
-    const { handler } = await orCancelled(this.#modernConnection(key, request), context)
+    const { handler } = yield* this.#connecting(key, request, context)
     return yield* handler(request, context)
   }
 
+  #connecting(key: string, request: JSONRPCRequest, context: Context) {
+    return whileWaiting(orCancelled(this.#modernConnection(key, request), context), request)
+  }
+
   #detect(request: JSONRPCRequest, key: string, legacyKey: string): Promise<Era> {
-    this.#detecting ??= this.#openRemembered(request, key)
+    if (this.#detecting !== undefined) {
+      const { era, client } = this.#detecting
+      // Started for nobody, it is for the first who comes.
+      if (client.request === READY && !client.known) Object.assign(client, { request, key, legacyKey })
+      return era
+    }
+    const client: FirstClient = { request, key, legacyKey }
+    const era = this.#openRemembered(client)
       .then(opened => {
         this.#era = eraOf(opened.dialect)
-        this.#options.eras?.set(this.#target.identity ?? this.#target.name, opened.dialect)
-        if (opened.dialect === 'modern') this.#modern.adopt(key, opened)
-        else this.#pool.adopt(legacyKey, opened)
+        this.#options.eras?.set(this.#identity, opened.dialect)
+        if (opened.dialect === 'modern') this.#modern.adopt(client.key, opened)
+        else this.#pool.adopt(client.legacyKey, opened)
+        if (client.left) this.#end(client.key)
         return this.#era
       })
       .finally(() => {
         this.#detecting = undefined
       })
-    return this.#detecting
+    this.#detecting = { era, client }
+    return era
   }
 
   /**
    * Only a legacy verdict is worth remembering, since a modern server answers the probe at once. Where the
    * remembered handshake fails, the server has changed: it is asked again.
    */
-  async #openRemembered(request: JSONRPCRequest, key: string): Promise<Opened> {
-    const dialect = this.#options.eras?.get(this.#target.identity ?? this.#target.name)
-    if (dialect === undefined || dialect === 'modern') return this.#starts.open(key, undefined, request)
+  async #openRemembered(client: FirstClient): Promise<Opened> {
+    const dialect = this.#options.eras?.get(this.#identity)
+    if (dialect === undefined || dialect === 'modern') return this.#starts.open(client, undefined)
     try {
-      return await this.#starts.open(key, dialect, request)
+      return await this.#starts.open(client, dialect)
     } catch (error) {
       if (!(error instanceof TransportError) || error.code === 'ERR_SPAWN') throw error
-      this.#starts.forgive(key)
-      return this.#starts.open(key, undefined, request)
+      this.#starts.forgive(client.key)
+      return this.#starts.open(client, undefined)
     }
   }
 
   async #openLegacy(request: JSONRPCRequest, key: string): Promise<OpenedLegacy> {
     try {
-      const opened = await this.#starts.open(key, 'legacy', request)
+      const opened = await this.#starts.open({ key, request }, 'legacy')
       if (opened.dialect === 'modern') throw new TypeError('A pinned era changed')
       return opened
     } catch (error) {
       const auto = (this.#options.protocol ?? 'auto') === 'auto'
-      if (!auto || this.#repeats === undefined || !isMisfit(error)) throw error
+      if (!auto || !isRemote(this.#target) || !isMisfit(error)) throw error
       // The server was upgraded: whoever calls again finds out to what.
       this.#era = undefined
       this.#starts.forgive(key)
@@ -332,7 +423,7 @@ class ServerUpstream implements Upstream {
 
   #modernConnection(key: string, request: JSONRPCRequest): Promise<ModernConnection> {
     return this.#modern.need(key, async () => {
-      const opened = await this.#starts.open(key, 'modern', request)
+      const opened = await this.#starts.open({ key, request }, 'modern')
       if (opened.dialect !== 'modern') throw new TypeError('A pinned era changed')
       return opened
     })
@@ -384,14 +475,6 @@ class ServerUpstream implements Upstream {
     const capabilities = clientCapabilitiesOf(request)
     return `${this.#isolationKey(context)}|${canBeAsked(capabilities) ? '?' : ''}${fingerprint(capabilities)}`
   }
-}
-
-function tooMany(target: Target | RemoteTarget, open: number): TransportError {
-  return new TransportError('ERR_BUSY', `${target.name} is busy: it has ${open} connections`, {
-    hop: target.name,
-    knob: '--max-children',
-    retryable: true,
-  })
 }
 
 /** The server answers, but not to what it was found to speak. */

@@ -3,6 +3,7 @@ import { orCancelled } from '../exchange/deadline.js'
 import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
 import { Relay } from '../exchange/relay.js'
+import { whileWaiting } from '../exchange/while-waiting.js'
 import { INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError, URL_ELICITATION_REQUIRED } from '../protocol/errors.js'
 import {
   errorResponse,
@@ -33,7 +34,7 @@ import {
 import { MODERN_VERSIONS } from '../protocol/versions.js'
 import { canBeAsked, missingCapabilities, translatedCapabilities } from './capabilities.js'
 import { LegacyConnection, severity } from './connection.js'
-import type { ConnectionSource } from './connection-source.js'
+import type { ConnectionSource, Lease } from './connection-source.js'
 import { toModernError } from './error-codes.js'
 import type { LossListener } from './losses.js'
 import { PlainCall } from './plain-call.js'
@@ -144,7 +145,7 @@ async function* askingCall(
   }
   // Begun here, it may begin once more where its server was gone before it was told of it.
   let mayBeginAgain = call === undefined
-  if (call === undefined) call = await beginCall(connections, request, context, answers)
+  if (call === undefined) call = yield* beginCall(connections, request, context, answers)
   else call.resume(answers)
   let unlink = linkCancellation(context, call)
   let parked = false
@@ -158,7 +159,7 @@ async function* askingCall(
         mayBeginAgain = false
         unlink()
         call.end()
-        call = await beginCall(connections, request, context, answers)
+        call = yield* beginCall(connections, request, context, answers)
         unlink = linkCancellation(context, call)
         continue
       }
@@ -197,13 +198,13 @@ async function* askingCall(
   }
 }
 
-async function beginCall(
+async function* beginCall(
   connections: ConnectionSource,
   request: JSONRPCRequest,
   context: Context,
   presets: Map<string, JSONObject>,
-): Promise<SuspendedCall> {
-  const lease = await connections.acquire(request, context, true)
+): AsyncGenerator<JSONRPCNotification, SuspendedCall, void> {
+  const lease = yield* acquired(connections, request, context)
   try {
     const level = logLevelOf(request)
     const ready = level === undefined ? undefined : lease.connection.ensureLevel(level)
@@ -219,6 +220,28 @@ async function beginCall(
   } catch (error) {
     lease.release()
     throw error
+  }
+}
+
+/** A connection of the call's own, and no lease left behind where its caller leaves while it waits. */
+async function* acquired(
+  connections: ConnectionSource,
+  request: JSONRPCRequest,
+  context: Context,
+): AsyncGenerator<JSONRPCNotification, Lease, void> {
+  const acquiring = connections.acquire(request, context, true)
+  if (!(acquiring instanceof Promise)) return acquiring
+  let had = false
+  try {
+    const lease = yield* whileWaiting(acquiring, request)
+    had = true
+    return lease
+  } finally {
+    if (!had)
+      acquiring.then(
+        lease => lease.release(),
+        () => {},
+      )
   }
 }
 

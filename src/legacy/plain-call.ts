@@ -2,7 +2,7 @@ import type { Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
 import { wasNeverSent } from '../exchange/errors.js'
 import { type ReadyExchange, Relay } from '../exchange/relay.js'
-
+import { whileWaiting } from '../exchange/while-waiting.js'
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from '../protocol/message.js'
 import { logLevelOf } from '../protocol/meta.js'
 import type { LegacyConnection } from './connection.js'
@@ -32,6 +32,9 @@ export class PlainCall extends Relay<JSONRPCNotification> {
   readonly #level: string | undefined
   #lease: Lease | undefined
   #exchange: SessionExchange | undefined
+  /** Set while no connection has been found yet. */
+  #acquiring: Promise<Lease> | undefined
+  #waiting: AsyncGenerator<JSONRPCNotification, Lease, void> | undefined
   #over = false
   #retried = false
   #failure: { readonly error: unknown } | undefined
@@ -49,11 +52,15 @@ export class PlainCall extends Relay<JSONRPCNotification> {
         error => this.#onError(error),
       )
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error)
+    if (this.#waiting !== undefined) return this.#wait(this.#waiting)
     if (this.#over) return Promise.reject(new Error('The call is over'))
     try {
       const lease = this.#options.acquire()
-      if (lease instanceof Promise)
-        return lease.then(held => this.#onLease(held)).catch(error => this.#onError(error))
+      if (lease instanceof Promise) {
+        this.#acquiring = lease
+        this.#waiting = whileWaiting(lease, this.#options.request)
+        return this.#wait(this.#waiting)
+      }
       const ready = this.#begin(lease)
       return ready === undefined
         ? this.next()
@@ -83,6 +90,28 @@ export class PlainCall extends Relay<JSONRPCNotification> {
     this.#exchange = undefined
     this.#lease?.release()
     this.#lease = undefined
+    // Found too late: somebody else may have it.
+    this.#acquiring?.then(
+      lease => lease.release(),
+      () => {},
+    )
+    this.#acquiring = undefined
+  }
+
+  #wait(waiting: AsyncGenerator<JSONRPCNotification, Lease, void>): Promise<Step> {
+    return waiting.next().then(
+      step => {
+        if (!step.done) return step
+        this.#waiting = undefined
+        this.#acquiring = undefined
+        return this.#onLease(step.value).catch(error => this.#onError(error))
+      },
+      error => {
+        this.#waiting = undefined
+        this.#acquiring = undefined
+        return this.#onError(error)
+      },
+    )
   }
 
   /** A promise only where the server must be told the log level first. */

@@ -57,8 +57,7 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
     const environment = childEnvironment({ env, inheritNames: inheritEnv ? ['*'] : [] })
     return {
       name,
-      // The same words mean another program elsewhere.
-      identity: JSON.stringify([resolve(target.cwd ?? '.'), target.command, ...(target.args ?? [])]),
+      identity: identityOf(target),
       open: async () => framed(await spawnStream({ ...program, env: environment, name }), options),
     }
   }
@@ -69,6 +68,12 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
     identity: formatSocketAddress('path' in address ? { path: resolve(address.path) } : address),
     open: async () => framed(await connectSocket(address), options),
   }
+}
+
+/** The same words mean another program elsewhere, and with other variables it may offer something else. */
+function identityOf({ cwd = '.', command, args = [], env = {} }: CommandTarget): string {
+  const variables = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1))
+  return JSON.stringify([resolve(cwd), command, ...args, ...(variables.length > 0 ? [variables] : [])])
 }
 
 /** The stdio framing over a stream, written once per turn of the event loop. */

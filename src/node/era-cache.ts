@@ -1,11 +1,10 @@
 /** The eras of servers, remembered on disk, so that a server that ignores the question costs its probe timeout once a week. */
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import type { EraMemory } from '../client/upstream.js'
 import { isObject } from '../protocol/meta.js'
+import { cachePath, writeCacheFile } from './cache-file.js'
 
 /** How long a verdict holds, in milliseconds. Servers are upgraded, and gain the modern era. */
 const LIFETIME = 7 * 24 * 3_600_000
@@ -25,7 +24,7 @@ type Verdicts = Map<string, Verdict>
  * Remembers in `file`, by default `anyport/eras.json` in the user's cache folder. The file holds no command line, only its
  * hash. A file that is missing, broken or cannot be written is no error: then the server is asked again.
  */
-export function eraCache(file = standardFile()): EraMemory {
+export function eraCache(file = cachePath('eras.json')): EraMemory {
   if (file === undefined) return { get: () => undefined, set: () => {} }
   return {
     get: server => {
@@ -73,7 +72,6 @@ function read(file: string): Verdicts {
   return verdicts
 }
 
-/** Whole or not at all: a reader never sees half a file. */
 function write(file: string, verdicts: Verdicts): void {
   const kept = [...verdicts]
     .filter(([, verdict]) => isFresh(verdict))
@@ -87,40 +85,5 @@ function write(file: string, verdicts: Verdicts): void {
       ),
     ]),
   )
-  const temporary = `${file}.${process.pid}.${crypto.randomUUID()}`
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    writeFileSync(temporary, `${JSON.stringify(content)}\n`, {
-      mode: 0o600,
-      flag: 'wx',
-    })
-    renameSync(temporary, file)
-  } catch {
-    // A folder that cannot be written, a full disk: the next start asks again.
-    remove(temporary)
-  }
-}
-
-function remove(file: string): void {
-  try {
-    rmSync(file, { force: true })
-  } catch {
-    // Where nothing could be written, there is nothing to remove.
-  }
-}
-
-/** The XDG base directory specification; elsewhere what the system has in its place. Undefined for a user without a home. */
-function standardFile(): string | undefined {
-  try {
-    return join(cacheFolder(), 'anyport', 'eras.json')
-  } catch {
-    return undefined
-  }
-}
-
-function cacheFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env
-  if (XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME)) return XDG_CACHE_HOME
-  if (process.platform === 'win32' && LOCALAPPDATA) return LOCALAPPDATA
-  return process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache')
+  writeCacheFile(file, `${JSON.stringify(content)}\n`)
 }

@@ -2,6 +2,7 @@
 
 import type { Target } from '../client/open.js'
 import { isRemote, type RemoteTarget } from '../client/remote.js'
+import type { ServerMemory } from '../client/server-memory.js'
 import type { Upstream, UpstreamOptions } from '../client/upstream.js'
 import type { Caller } from '../exchange/context.js'
 import type { Handler } from '../exchange/exchange.js'
@@ -16,7 +17,7 @@ import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.
 
 export interface ServeOptions
   extends Omit<HttpFaceOptions, 'boundHost' | 'sameHost' | 'ready' | 'readyTimeout' | 'onSessionEnd'>,
-    Omit<UpstreamOptions, 'onEvent' | 'onLoss'> {
+    Omit<UpstreamOptions, 'onEvent' | 'onLoss' | 'front'> {
   /** The address for HTTP; 127.0.0.1 by default. HTTP is served where it or `port` is given, or nothing else is asked for. */
   readonly host?: string | undefined
   /** The port for HTTP; 3000 by default, 0 takes any free one. */
@@ -33,8 +34,18 @@ export interface ServeOptions
   readonly keepAliveInterval?: number | undefined
   /** Bytes that a message on stdio or a socket may have; 64 MiB by default. */
   readonly maxMessage?: number | undefined
-  /** Starts the server at once rather than on the first request. Default true, unless each session has its own. */
-  readonly warm?: boolean | undefined
+  /**
+   * Starts the server at once rather than on the first request. Default true, unless each session has its own; there it keeps
+   * one spare for the next session (see `spares`).
+   */
+  readonly eager?: boolean | undefined
+  /**
+   * Clients wait until the server is up. Default false: those who come before get within 300 ms what is remembered of it, or
+   * next to nothing, and hear later what has changed.
+   */
+  readonly strictStart?: boolean | undefined
+  /** What outlives this process of what servers offer. Default: nothing. */
+  readonly memory?: ServerMemory | undefined
   /**
    * Seals what calls that wait for answers hand to their clients: 16 characters or more, the same for all replicas. Default: a
    * random key of this process.
@@ -91,9 +102,11 @@ export async function serve(
     if (tcp !== undefined) refuseOpenBind(tcp.host)
   }
   const onLoss = lossEvents(onEvent)
+  const eager = given.eager ?? (given.isolation !== 'session' || (given.spares ?? 0) > 0)
   const options = {
     ...given,
-    warm: given.warm ?? given.isolation !== 'session',
+    eager,
+    spares: Math.max(given.spares ?? 0, given.isolation === 'session' && eager ? 1 : 0),
     toSession: { onLoss, ...given.toSession },
     onSessionEnd: (session: string) => up?.endSession(session),
   }
@@ -101,12 +114,13 @@ export async function serve(
 
   // A program takes its time to start, and so does loading what serves it: both at once. All the imports of this file
   // that are not needed before are therefore dynamic.
-  const target = typeof what !== 'function' && options.warm ? openedEarly(what) : what
+  const target = typeof what !== 'function' && eager ? openedEarly(what) : what
   const up: Upstream | undefined =
     typeof target === 'function'
       ? undefined
       : await openUpstream(target, {
           ...options,
+          one: stdio && !http && socket === undefined && tcp === undefined,
           onLoss,
           onEvent,
           ...(sealer === undefined ? {} : { sealer }),
@@ -185,12 +199,18 @@ async function sealerOf(key: string): Promise<Sealer> {
 
 async function openUpstream(
   target: Target | RemoteTarget,
-  options: UpstreamOptions & { readonly warm: boolean },
+  options: UpstreamOptions &
+    Pick<ServeOptions, 'eager' | 'strictStart' | 'memory'> & { readonly one: boolean },
 ): Promise<Upstream> {
   const { upstream } = await import('../client/upstream.js')
-  const up = upstream(target, options)
+  const { eager, strictStart, memory, clientInfo } = options
+  const front = {
+    ...(memory === undefined ? {} : { memory }),
+    ...(clientInfo === undefined ? {} : { serverInfo: clientInfo }),
+  }
+  const up = upstream(target, strictStart ? options : { ...options, front })
   // What goes wrong is an event, and told to each caller as well.
-  if (options.warm) up.ready().catch(() => {})
+  if (eager) up.start(options.one).catch(() => {})
   return up
 }
 

@@ -34,6 +34,7 @@ function serve(
   const anyport = runAnyport(
     'serve',
     ...options,
+    '--strict-start',
     '--log-format',
     'json',
     '--probe-timeout',

@@ -18,6 +18,8 @@ afterAll(() => Promise.allSettled([...running].map(anyport => anyport.stop())))
 export interface StartOptions {
   /** Options of `serve`, after `--port 0 --log-format json`. */
   readonly options?: readonly string[]
+  /** Answers clients that come before the server is up. Default false: what a test sees is the server's own. */
+  readonly early?: boolean
   /** A target in place of a command, such as `socket:PATH`. */
   readonly target?: string
   readonly environment?: Readonly<Record<string, string>>
@@ -45,10 +47,11 @@ export interface Anyport {
 export async function startAnyport(command: readonly string[], options: StartOptions = {}): Promise<Anyport> {
   const mark = randomUUID()
   const marking = ['--env', `MCP_TEST_MARK=${mark}`]
+  const strict = options.early ? [] : ['--strict-start']
   const rest = options.target === undefined ? [...marking, '--', ...command] : [options.target]
   const child = spawn(
     process.execPath,
-    [ANYPORT, 'serve', ...['--port', '0', '--log-format', 'json'], ...(options.options ?? []), ...rest],
+    [ANYPORT, 'serve', '--port', '0', '--log-format', 'json', ...strict, ...(options.options ?? []), ...rest],
     { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...options.environment } },
   )
   const { log, line } = readLog(child)

@@ -10,10 +10,13 @@ import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
 import { ACCEPTED, errorReply, refusal } from '../../exchange/http-reply.js'
 import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
+import { whileWaiting } from '../../exchange/while-waiting.js'
+import { RpcError } from '../../protocol/errors.js'
 import {
   errorResponse,
   isNotification,
   isRequest,
+  type JSONRPCErrorObject,
   type JSONRPCMessage,
   type JSONRPCNotification,
   type JSONRPCRequest,
@@ -69,14 +72,26 @@ export async function answerModern(
   request.onHangup(() => context.cancel('hangup'))
   services.inFlight.begin(context)
   if (message.method === METHOD_CALL_TOOL) {
-    const check = services.toolHeaders.check(message, request, context)
-    const error = check instanceof Promise ? await check : check
+    const error = services.toolHeaders.check(message, request, context)
+    if (error instanceof Promise) {
+      const handler = checked(services.handler, error)
+      return await respond({ ...services, handler }, message, context, accept)
+    }
     if (error !== undefined) {
       services.inFlight.end(context)
       return errorReply(400, error, message.id)
     }
   }
   return await respond(services, message, context, accept)
+}
+
+/** A call whose headers can be checked only when its server has said what tools there are, for which it may have to start. */
+function checked(handler: Handler, check: Promise<JSONRPCErrorObject | undefined>): Handler {
+  return async function* (request, context) {
+    const error = yield* whileWaiting(check, request)
+    if (error !== undefined) throw new RpcError(error.code, error.message, error.data)
+    return yield* handler(request, context)
+  }
 }
 
 async function respond(

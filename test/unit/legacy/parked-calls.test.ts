@@ -202,7 +202,7 @@ describe('a call that nobody comes back for', () => {
   })
 
   it('makes room for another principal where no connection is left at all', async () => {
-    const { call, peer } = serve({ ask }, { maxConnections: 1, reclaimAfter: 50 })
+    const { call, peer } = serve({ ask }, { maxConnections: 1, reclaimAfter: 50, queueTimeout: 20 })
     const reply = await call('x', {}, 'ann')
     expect((await call('y', {}, 'bob')).error).toMatchObject({ data: { code: 'ERR_BUSY' } })
     await new Promise(resolve => setTimeout(resolve, 60))
