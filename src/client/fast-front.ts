@@ -120,7 +120,8 @@ export class FastFront {
     if (!promised && performance.now() - looked < FRESH) return
     const look = () => {
       this.#planned.delete(key)
-      if (this.#closed || this.#looking.has(key)) return
+      // One that was stopped meanwhile is not started for this.
+      if (this.#closed || this.#looking.has(key) || !this.#source.connected(request, context)) return
       this.#looking.add(key)
       this.#look(client, request, context.caller)
         // The client's own requests meet what is wrong, and tell.

@@ -19,11 +19,12 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { afterEach, describe, expect, test } from 'vitest'
 import { postModern } from './raw-clients.js'
-import { ANYPORT, startAnyport, until } from './start-anyport.js'
+import { connectV1 } from './sdk-peers.js'
+import { ANYPORT, runAnyport, startAnyport, until } from './start-anyport.js'
 
 const SLOW = fileURLToPath(new URL('../fixtures/processes/slow-npx.mjs', import.meta.url))
 /** Milliseconds that the package takes: longer than the client of the tests waits for anything but a call. */
-const INSTALL = 7_000
+const INSTALL = 6_000
 const CLIENT_TIMEOUT = 5_000
 /** Milliseconds in which an answer comes that waits for nothing: three times as many as promised, for a busy machine. */
 const AT_ONCE = 900
@@ -216,6 +217,33 @@ test('a package that cannot be installed: whoever calls gets the cause, and so d
     expect(JSON.stringify(messages.at(-1).error)).toContain('npm error code E404')
     expect(messages.at(-1).error.data).toMatchObject({ exitCode: 3 })
   }
+})
+
+test('--warm: a session finds its server up, though its start is slow', async () => {
+  const npx = fakeNpx(1_500, 'legacy', 'one')
+  const anyport = await startAnyport(['npx', '-y', 'some-server'], {
+    options: ['--isolation', 'session', '--warm', '1', '--log-level', 'debug'],
+    environment: npx.environment,
+  })
+  ends.push(() => anyport.stop())
+  const installed = (count: number) =>
+    until(() => npx.log().filter(line => line === 'installed').length >= count, `${count} to be installed`)
+  // The first one tells the era; the second is the spare.
+  await installed(2)
+  const began = performance.now()
+  const peer = await connectV1({ kind: 'http', url: anyport.url }, { asked: false })
+  expect(performance.now() - began).toBeLessThan(AT_ONCE)
+  expect(peer.instructions()).toBe('As it is')
+  expect((await peer.callTool('one')).content).toEqual([{ type: 'text', text: 'called one' }])
+  await anyport.line(({ event }) => event === 'server_taken')
+  await installed(3)
+  await peer.close()
+})
+
+test('options that contradict each other are refused', async () => {
+  const { code, stderr } = await runAnyport(['serve', '--lazy', '--eager', '--', 'npx', 'some-server'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('--eager and --lazy')
 })
 
 function withCache(npx: FakeNpx, other: FakeNpx) {

@@ -1,6 +1,6 @@
 /** Clients that come before the server is up. */
 
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import type { UpstreamEvent } from '../../../src/client/events.js'
 import type { ServerMemory, ServerRecord } from '../../../src/client/server-memory.js'
 import { type Upstream, type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
@@ -33,7 +33,7 @@ const open: Upstream[] = []
 /** Those that a test left waiting: closing waits for what is being opened. */
 const gates: (() => void)[] = []
 
-afterEach(async () => {
+afterAll(async () => {
   for (const start of gates.splice(0)) start()
   for (const up of open.splice(0)) await up.close()
 })
@@ -289,7 +289,7 @@ describe.each(ERAS)('of a %s server that is remembered', protocol => {
   })
 })
 
-describe.each(ERAS)('of a %s server that nothing is remembered of', protocol => {
+describe.concurrent.each(ERAS)('of a %s server that nothing is remembered of', protocol => {
   it('clients hear at once that it may have any list, and of each when it is up', async () => {
     const { up, start, corrected } = slow(
       offering(() => ({ tools: ['a'] })),
@@ -382,7 +382,9 @@ describe.each(ERAS)('of a %s server that nothing is remembered of', protocol => 
       const call = modernRequest(up.handler, 'tools/call', params, {
         capabilities,
         context,
-        onNotification: () => void (signs += 1),
+        onNotification: () => {
+          signs += 1
+        },
       })
       await until(() => signs === 1)
       context.cancel('cancelled')
@@ -444,7 +446,7 @@ it('a server that was stopped meanwhile is remembered by the process itself', as
   let gate = Promise.resolve()
   const up = upstream(
     { ...target, open: () => gate.then(() => target.open()) },
-    { protocol: 'legacy', idleTimeout: 60, front: {}, onEvent: event => events.push(event) },
+    { protocol: 'legacy', idleTimeout: 2_000, front: {}, onEvent: event => events.push(event) },
   )
   open.push(up)
   await up.start()
