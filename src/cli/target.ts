@@ -69,6 +69,11 @@ async function remoteTarget(
   limits: ConnectOptions,
 ): Promise<RemoteTarget> {
   alone('An address', parsed, parsed.positionals.slice(1))
+  refuse(
+    parsed,
+    ['warm', 'strict-start', 'server-cache'],
+    name => `--${name} is for what anyport starts or dials, not for a server at a URL`,
+  )
   const options = remoteOptions(parsed.options)
   // Programs are started without what only addresses need.
   const { connectUrl } = await import('../node/connect-url.js')
