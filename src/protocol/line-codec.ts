@@ -60,6 +60,7 @@ export class LineDecoder {
   readonly #pending: Blocks
   /** Set while a line over the limit is skipped. */
   #skipping: SkippedLine | undefined
+  #ended = false
 
   constructor(options: LineDecoderOptions) {
     this.#options = options
@@ -91,8 +92,12 @@ export class LineDecoder {
     if (start < chunk.length) this.#append(start === 0 ? chunk : chunk.subarray(start))
   }
 
-  /** The bytes have ended; a last line without a newline counts. */
+  /**
+   * The bytes have ended; a last line without a newline counts. One that is no message was cut off, so that its id answers nobody: how
+   * the sender ended says more.
+   */
   end(): void {
+    this.#ended = true
     if (this.#pending.length > 0 || this.#skipping !== undefined) this.#finish()
   }
 
@@ -226,7 +231,7 @@ export class LineDecoder {
   }
 
   #noise(kind: NoiseKind, text: string, byteLength: number, seen: Glimpse): void {
-    this.#options.noise({ kind, text: printable(text), byteLength, ...seen })
+    this.#options.noise({ kind, text: printable(text), byteLength, ...(this.#ended ? NOTHING : seen) })
   }
 }
 

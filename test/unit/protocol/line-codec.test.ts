@@ -311,3 +311,26 @@ describe('LineDecoder', () => {
     expect((got[0] as JSONRPCResultResponse).result).toBeInstanceOf(RawJson)
   })
 })
+
+describe('the end of the bytes', () => {
+  const answer = '{"jsonrpc":"2.0","id":7,"result":{"a":[1]}}'
+
+  test('a whole message counts without its newline', () => {
+    expect(decode(answer).messages).toEqual([JSON.parse(answer)])
+  })
+
+  test.each([
+    answer.slice(0, -1),
+    answer.slice(0, 30),
+    `${answer.slice(0, 25)}{"big":"${'x'.repeat(40_000)}`,
+  ])('a message that was cut off shows no id: it answers nobody (case %#)', cutOff => {
+    const { messages, noise } = decode(`${answer}\n${cutOff}`)
+    expect(messages).toEqual([JSON.parse(answer)])
+    expect(noise).toMatchObject([{ kind: 'not-json', byteLength: cutOff.length }])
+    expect(noise[0]?.id).toBeUndefined()
+  })
+
+  test('the same line with its newline shows it', () => {
+    expect(decode(`${answer.slice(0, -1)}\n`).noise).toMatchObject([{ kind: 'not-json', id: 7 }])
+  })
+})
