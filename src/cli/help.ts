@@ -24,6 +24,8 @@ Usage: anyport COMMAND [options]
   login URL         Sign in to a remote server
   logout URL        End that sign-in
   whoami [URL]      Show it
+  ps                List the shared servers of serve --shared
+  stop              Stop them
   help [COMMAND]    Explain a command and its options
   version           Print the version
 

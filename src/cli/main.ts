@@ -3,7 +3,7 @@
 
 import { nearest, UsageError } from './arguments.js'
 
-const COMMANDS = ['serve', 'connect', 'login', 'logout', 'whoami', 'help', 'version'] as const
+const COMMANDS = ['serve', 'connect', 'login', 'logout', 'whoami', 'ps', 'stop', 'help', 'version'] as const
 
 /** 0: done; 1: it failed while it ran; 2: wrong use. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -23,6 +23,11 @@ async function main(argv: readonly string[]): Promise<number> {
       return await help(rest)
     case 'serve':
       if (own.includes('--help') || own.includes('-h')) return await help(['serve'])
+      // Twenty of these may run, and none of them needs what serves.
+      if (own.some(word => /^--(shared|linger)(=|$)/.test(word))) {
+        const code = await (await import('./shared.js')).sharedCommand(rest)
+        if (code !== undefined) return code
+      }
       return await (await import('./serve.js')).serveCommand(rest)
     case 'connect':
       if (own.includes('--help') || own.includes('-h')) return await help(['connect'])
@@ -34,6 +39,15 @@ async function main(argv: readonly string[]): Promise<number> {
       const { loginCommand, logoutCommand, whoamiCommand } = await import('./login.js')
       return await { login: loginCommand, logout: logoutCommand, whoami: whoamiCommand }[command](rest)
     }
+    case 'ps':
+      if (own.includes('--help') || own.includes('-h')) return await help(['ps'])
+      return await (await import('./ps.js')).psCommand(rest)
+    case 'stop':
+      if (own.includes('--help') || own.includes('-h')) return await help(['stop'])
+      return await (await import('./stop.js')).stopCommand(rest)
+    // Started by clients of shared servers, not by people.
+    case 'background':
+      return await (await import('./background.js')).backgroundCommand()
     default: {
       const near = nearest(command, COMMANDS)
       const hint = near === undefined ? '' : `; did you mean ${near}?`
@@ -52,7 +66,9 @@ async function help(topics: readonly string[]): Promise<number> {
   else if (topic === 'login' || topic === 'logout' || topic === 'whoami') {
     const { LOGIN, LOGOUT, WHOAMI } = await import('./sign-in-options.js')
     process.stdout.write(commandHelp({ login: LOGIN, logout: LOGOUT, whoami: WHOAMI }[topic]))
-  } else {
+  } else if (topic === 'ps') process.stdout.write(commandHelp((await import('./background-options.js')).PS))
+  else if (topic === 'stop') process.stdout.write(commandHelp((await import('./background-options.js')).STOP))
+  else {
     const near = nearest(topic, COMMANDS)
     throw new UsageError(`There is no command ${topic}${near === undefined ? '' : `; did you mean ${near}?`}`)
   }

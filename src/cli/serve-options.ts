@@ -1,7 +1,7 @@
 /** What `anyport serve` takes. */
 
 import { LOG_LEVELS } from '../node/log.js'
-import { flag, integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
+import { flag, integer, list, type OptionSpecs, oneOf, text, UsageError, value } from './arguments.js'
 import type { CommandSpec } from './help.js'
 import { REMOTE_OPTIONS } from './remote-options.js'
 import { SIGN_IN_OPTIONS } from './sign-in-options.js'
@@ -44,6 +44,15 @@ export const SERVE_OPTIONS = {
   'strict-accept': flag('Refuse clients that do not accept both JSON and event streams', { group: http }),
 
   stdio: flag('Serve on stdin and stdout', { group: pipes }),
+  shared: flag(
+    'With --stdio: by one background process for all your clients, where those that ask for the same share the server',
+    { group: pipes },
+  ),
+  linger: value('How long a shared server stays after its last client has left', parseDuration, {
+    metavar: 'TIME',
+    default: '1m',
+    group: pipes,
+  }),
   socket: value('Serve on a Unix domain socket', text, { metavar: 'PATH', group: pipes }),
   tcp: value('Serve the stdio framing on a TCP port', parseHostPort, { metavar: 'HOST:PORT', group: pipes }),
 
@@ -166,6 +175,7 @@ export const SERVE: CommandSpec = {
     ['a server from npm, on port 3000', 'anyport serve -- npx -y @modelcontextprotocol/server-everything'],
     ['any free port, a secret from a file', 'anyport serve --port 0 --env-file .env -- uvx some-server'],
     ['a server elsewhere, which speaks whatever it speaks', 'anyport serve https://mcp.example.com/sse'],
+    ['one server for all your editors', 'anyport serve --stdio --shared -- npx -y some-server'],
     ['a server that already listens', 'anyport serve socket:/run/user/1000/server.sock'],
   ],
   notes: ['Times are written 500ms, 2s, 10m or 1h; sizes 64KiB, 4MiB or 1GiB.'],
@@ -188,6 +198,17 @@ export function parseHostPort(given: string): { readonly host: string; readonly 
 export function parseStateKey(given: string): string {
   if (given.length >= 16) return given
   throw new TypeError(`the secret must have at least 16 characters; this one has ${given.length}`)
+}
+
+/** Throws `UsageError` that does not show it. */
+export function stateKeyOfEnvironment(): string | undefined {
+  const key = process.env.ANYPORT_STATE_KEY
+  if (key === undefined || key === '') return undefined
+  try {
+    return parseStateKey(key)
+  } catch (error) {
+    throw new UsageError(`ANYPORT_STATE_KEY: ${(error as Error).message}`)
+  }
 }
 
 /** Throws `TypeError` that never shows a value. */

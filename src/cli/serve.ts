@@ -14,7 +14,7 @@ import { limitYoungGeneration } from '../node/young-generation.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
 import { noiseLog } from './log-noise.js'
-import { parseStateKey, SERVE_OPTIONS } from './serve-options.js'
+import { SERVE_OPTIONS, stateKeyOfEnvironment } from './serve-options.js'
 import { targetOf } from './target.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
@@ -109,7 +109,8 @@ function signalled(): Promise<NodeJS.Signals> {
   })
 }
 
-function serveOptions({ options, given }: Parsed) {
+/** The words of the command line as the library takes them. */
+export function serveOptions({ options, given }: Pick<Parsed, 'options' | 'given'>) {
   if (options.lazy && options.eager) throw new UsageError('--eager and --lazy say the opposite of each other')
   return {
     // Left out where not given: HTTP is served beside a socket only where somebody asks for it.
@@ -155,16 +156,6 @@ function serveOptions({ options, given }: Parsed) {
   }
 }
 
-function stateKeyOfEnvironment(): string | undefined {
-  const key = process.env.ANYPORT_STATE_KEY
-  if (key === undefined || key === '') return undefined
-  try {
-    return parseStateKey(key)
-  } catch (error) {
-    throw new UsageError(`ANYPORT_STATE_KEY: ${(error as Error).message}`)
-  }
-}
-
 interface Situation {
   readonly own: string
   readonly target: Target | RemoteTarget
@@ -195,7 +186,8 @@ async function announce(server: Server, { own, target, options, log }: Situation
   }
 }
 
-function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'noise' }>): void {
+/** `name` is the server's. */
+export function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { type: 'noise' }>): void {
   switch (event.type) {
     case 'waiting':
       log.info('server_waiting', WAITS[event.for], { for: event.for, ms: Math.round(event.milliseconds) })

@@ -135,7 +135,7 @@ function refuse({ given }: Parsed, names: readonly string[], why: (name: string)
 }
 
 /** Without the arguments: they may hold secrets. */
-function logLaunch(log: Log, { file, why }: LaunchPlan): void {
+export function logLaunch(log: Log, { file, why }: LaunchPlan): void {
   if (why.length === 0) log.debug('server_launch', 'Starting the command as it is', { file })
   for (const reason of why) log.info('server_launch', reason, { file })
 }

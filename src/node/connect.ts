@@ -17,6 +17,8 @@ export interface CommandTarget {
   readonly cwd?: string
   /** Added to what is inherited: our PATH, locale, proxies and the like, but no secrets (docs/environment.md). */
   readonly env?: Environment
+  /** Where inherited values come from; our own environment by default. */
+  readonly inherit?: Environment
   /** Inherits our whole environment, secrets included. Default false. */
   readonly inheritEnv?: boolean
   /** Receives each line that the program writes to stderr. */
@@ -53,8 +55,8 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
       )
     }
     const name = options.name ?? nameOfCommand(target.command, target.args ?? [])
-    const { env = {}, inheritEnv = false, ...program } = target
-    const environment = childEnvironment({ env, inheritNames: inheritEnv ? ['*'] : [] })
+    const { env = {}, inherit = process.env, inheritEnv = false, ...program } = target
+    const environment = childEnvironment({ env, inherit, inheritNames: inheritEnv ? ['*'] : [] })
     return {
       name,
       identity: identityOf(target),

@@ -3,8 +3,9 @@
 import type { Target } from '../client/open.js'
 import { isRemote, type RemoteTarget } from '../client/remote.js'
 import type { ServerMemory } from '../client/server-memory.js'
-import type { Upstream, UpstreamOptions } from '../client/upstream.js'
+import type { Upstream, UpstreamCounts, UpstreamOptions } from '../client/upstream.js'
 import type { Caller } from '../exchange/context.js'
+import { TransportError } from '../exchange/errors.js'
 import type { Handler } from '../exchange/exchange.js'
 import type { LossKind, LossListener } from '../legacy/losses.js'
 import type { Sealer } from '../legacy/request-state.js'
@@ -18,6 +19,8 @@ import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.
 export interface ServeOptions
   extends Omit<HttpFaceOptions, 'boundHost' | 'sameHost' | 'ready' | 'readyTimeout' | 'onSessionEnd'>,
     Omit<UpstreamOptions, 'onEvent' | 'onLoss' | 'front'> {
+  /** False: no HTTP, even where nothing else is asked for; clients come by `attach`. Default: see `host`. */
+  readonly http?: boolean | undefined
   /** The address for HTTP; 127.0.0.1 by default. HTTP is served where it or `port` is given, or nothing else is asked for. */
   readonly host?: string | undefined
   /** The port for HTTP; 3000 by default, 0 takes any free one. */
@@ -76,6 +79,13 @@ export interface Server {
   /** Resolves once the server has closed, whoever asked for it. */
   readonly closed: Promise<void>
   /**
+   * Serves one more client, which speaks the stdio framing over a stream of bytes, a session of its own. Resolves once it is
+   * served; `closed` resolves when it has left. Rejects with `TransportError` ERR_DRAINING once the server closes.
+   */
+  attach(stream: ByteStream): Promise<{ readonly closed: Promise<void> }>
+  /** What is open behind it at this moment; nothing where a handler is served. */
+  counts(): UpstreamCounts
+  /**
    * Refuses new work, lets open calls finish for at most `drainTimeout` milliseconds (default 5 seconds), ends the rest,
    * then stops what was started. Repeated calls give the same promise.
    */
@@ -96,7 +106,9 @@ export async function serve(
   given: ServeOptions = {},
 ): Promise<Server> {
   const { host = '127.0.0.1', port = 3000, stdio = false, socket, tcp, onEvent = () => {} } = given
-  const http = given.host !== undefined || given.port !== undefined || !(stdio || socket !== undefined || tcp)
+  const http =
+    given.http ??
+    (given.host !== undefined || given.port !== undefined || !(stdio || socket !== undefined || tcp))
   if (!given.allowUnauthenticated) {
     if (http) refuseOpenBind(host)
     if (tcp !== undefined) refuseOpenBind(tcp.host)
@@ -126,7 +138,8 @@ export async function serve(
           ...(sealer === undefined ? {} : { sealer }),
         })
   const handler = typeof target === 'function' ? target : (up as Upstream).handler
-  const faces: Face[] = []
+  const attached = streamsFace(handler, options)
+  const faces: Face[] = [attached]
   const sockets: string[] = []
   let closing: Promise<void> | undefined
   let resolveClosed = () => {}
@@ -140,7 +153,13 @@ export async function serve(
     return closing
   }
 
-  const server = { closed, close: ({ drainTimeout = 5_000 } = {}) => close(drainTimeout), sockets }
+  const server: Server = {
+    closed,
+    close: ({ drainTimeout = 5_000 } = {}) => close(drainTimeout),
+    sockets,
+    attach: stream => attached.attach(stream, { binding: 'socket' }),
+    counts: () => up?.counts() ?? { connections: 0, calls: 0, parked: 0 },
+  }
   try {
     for (const address of addressesOf(socket, tcp)) {
       const face = await socketFace(address, handler, options)
@@ -252,18 +271,38 @@ async function socketFace(
   handler: Handler,
   options: FaceOptions,
 ): Promise<Face & { readonly name: string }> {
-  const { serveChannel } = await import('../transport/channel/serve.js')
-  const open = new Set<ServedChannel>()
+  // Loaded before the first client comes.
+  await import('../transport/channel/serve.js')
+  const streams = streamsFace(handler, options)
   const listener = await listenSocket(address, (stream, { address: peer }) => {
     const caller: Caller = { binding: 'socket', ...(peer === undefined ? {} : { address: peer }) }
-    const served = serveChannel(framedFor(stream, options), handler, caller, channelOptions(options))
-    open.add(served)
-    void served.closed.then(() => open.delete(served))
+    // Whoever comes while we close is closed.
+    streams.attach(stream, caller).catch(() => stream.close())
   })
   return {
     name: formatSocketAddress(listener.address),
     async drain(timeout) {
       await listener.close()
+      await streams.drain(timeout)
+    },
+  }
+}
+
+/** Serves clients, one per stream. */
+function streamsFace(handler: Handler, options: FaceOptions) {
+  const open = new Set<ServedChannel>()
+  let draining = false
+  return {
+    async attach(stream: ByteStream, caller: Caller): Promise<ServedChannel> {
+      const { serveChannel } = await import('../transport/channel/serve.js')
+      if (draining) throw new TransportError('ERR_DRAINING', 'The server is shutting down')
+      const served = serveChannel(framedFor(stream, options), handler, caller, channelOptions(options))
+      open.add(served)
+      void served.closed.then(() => open.delete(served))
+      return served
+    },
+    async drain(timeout: number): Promise<void> {
+      draining = true
       await Promise.all([...open].map(served => served.drain(timeout)))
     },
   }

@@ -13,6 +13,11 @@ export interface ConnectSocketOptions {
   readonly timeout?: number
 }
 
+export interface ListenSocketOptions {
+  /** Replaces the file of a Unix socket that nobody answers on. Default true. */
+  readonly replaceStale?: boolean
+}
+
 export interface SocketListener {
   /** Where it listens: for TCP with the port that was really bound. */
   readonly address: SocketAddress
@@ -71,6 +76,7 @@ export function connectSocket(
 export async function listenSocket(
   address: SocketAddress,
   onConnection: (stream: ByteStream, peer: { readonly address?: string }) => void,
+  { replaceStale = true }: ListenSocketOptions = {},
 ): Promise<SocketListener> {
   const name = formatSocketAddress(address)
   const server = createServer({ noDelay: true, pauseOnConnect: true }, socket => {
@@ -79,7 +85,7 @@ export async function listenSocket(
   })
   if ('path' in address) {
     checkPath(address.path)
-    await removeStale(address.path)
+    if (replaceStale) await removeStale(address.path)
     await listenPrivately(server, name, address.path)
   } else await listen(server, name, { host: address.host, port: address.port })
   // A failure to accept (out of file descriptors) concerns one connection, not the listener.

@@ -1,0 +1,122 @@
+/** `anyport serve --stdio --shared`: a thin process between the client and the background that serves it. */
+
+import { resolve } from 'node:path'
+import { createLog } from '../node/log.js'
+import { childEnvironment } from '../node/process/environment.js'
+import type { SharedEntry } from '../node/shared/entry.js'
+import { secureFolder, sharedFolder } from '../node/shared/folder.js'
+import { logFile } from '../node/shared/log-place.js'
+import { passBytes } from '../node/shared/pass-bytes.js'
+import { places } from '../node/shared/places.js'
+import { type Reached, reachBackground } from '../node/shared/reach.js'
+import { standardStreams } from '../node/standard-streams.js'
+import { version } from '../node/version.js'
+import { type ParsedArguments, parseArguments, UsageError } from './arguments.js'
+import { SERVE_OPTIONS, stateKeyOfEnvironment } from './serve-options.js'
+
+type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
+
+/** Passes bytes until either side ends; resolves with the exit code, or with undefined where nothing is to be shared. */
+export async function sharedCommand(argv: readonly string[]): Promise<number | undefined> {
+  const parsed = parseArguments(SERVE_OPTIONS, argv)
+  const { options, given } = parsed
+  // They were values of other options.
+  if (!options.shared && !given.has('linger')) return undefined
+  const log = createLog({
+    level: options.quiet && !given.has('log-level') ? 'error' : options['log-level'],
+    format: options['log-format'],
+  })
+  const entry = await entryOf(parsed)
+  const folder = sharedFolder()
+  secureFolder(folder)
+  const { stream, pid, ...reached } = await reach(entry, folder)
+  const whereLog = logFile(folder)
+  log.info('shared', `Served by the background anyport, process ${pid}; its log is ${whereLog}`, {
+    pid,
+    version: reached.version,
+  })
+
+  const client = standardStreams()
+  const end = await new Promise<'client' | 'background'>(resolve => {
+    passBytes(stream, client, () => resolve('background'))
+    passBytes(client, stream, () => resolve('client'))
+  })
+  if (end === 'client') {
+    await stream.close()
+    return 0
+  }
+  await client.close()
+  log.error('shared_ended', `The background anyport (process ${pid}) has ended; ${whereLog} may say why`)
+  await log.flush()
+  return 1
+}
+
+async function reach(entry: SharedEntry, folder: string): Promise<Reached> {
+  const command = [process.execPath, process.argv[1] as string, 'background'] as const
+  try {
+    return await reachBackground(entry, {
+      places: places(folder),
+      version: version(),
+      log: logFile(folder),
+      start: async () => (await import('../node/shared/start.js')).startProcess({ folder, command }),
+    })
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  }
+}
+
+async function entryOf({ options, positionals, rest, given }: Parsed): Promise<SharedEntry> {
+  if (!options.shared) throw new UsageError('--linger is for --shared')
+  if (!options.stdio) throw new UsageError('--shared is for --stdio: write --stdio --shared')
+  for (const name of given) {
+    const { group } = SERVE_OPTIONS[name as keyof typeof SERVE_OPTIONS]
+    if (OF_OTHER_FACES.includes(group ?? '') || name === 'socket' || name === 'tcp')
+      throw new UsageError(`--${name} does not go with --shared, which serves a command on stdio`)
+  }
+  const [command, ...args] = rest ?? []
+  if (positionals.length > 0 || command === undefined)
+    throw new UsageError('--shared is for a command: anyport serve --stdio --shared -- COMMAND [ARGS...]')
+  return {
+    server: {
+      command,
+      args,
+      cwd: resolve(options.cwd ?? '.'),
+      env: Object.assign({}, ...(await filesOf(options)), Object.fromEntries(options.env)),
+      inherited: childEnvironment({ inheritNames: options['inherit-env'] ? ['*'] : [] }),
+    },
+    options: serverWords(options, given),
+    linger: options.linger,
+  }
+}
+
+async function filesOf({ 'env-file': files }: Parsed['options']) {
+  if (files.length === 0) return []
+  const { readEnvFile } = await import('../node/process/env-file.js')
+  try {
+    return files.map(readEnvFile)
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  }
+}
+
+/** Groups of the help. */
+const OF_OTHER_FACES = ['HTTP', 'Who may come in', 'A server at a URL']
+/** What is in the entry in other words, or concerns this process alone. */
+const OURS = ['stdio', 'shared', 'linger', 'cwd', 'env', 'env-file', 'inherit-env', 'drain-timeout']
+
+function serverWords(options: Parsed['options'], given: Parsed['given']): SharedEntry['options'] {
+  const isTheirs = (name: string) => {
+    const { group } = SERVE_OPTIONS[name as keyof typeof SERVE_OPTIONS]
+    return !OURS.includes(name) && ![...OF_OTHER_FACES, 'Output'].includes(group ?? '')
+  }
+  const cache = options['era-cache']
+  const own: Partial<Parsed['options']> = {
+    'era-cache': cache === undefined || cache === 'off' ? cache : resolve(cache),
+    'state-key': options['state-key'] ?? stateKeyOfEnvironment(),
+  }
+  const words = Object.entries({ ...options, ...own }).filter(
+    ([name, word]) => isTheirs(name) && word !== undefined,
+  )
+  // Lists and names of choices, numbers and flags: all of it JSON.
+  return { values: Object.fromEntries(words), given: [...given].filter(isTheirs).sort() }
+}

@@ -1,0 +1,59 @@
+/** What a client asks the background anyport for, and what makes two such wishes the same. */
+
+import { existsSync } from 'node:fs'
+import type { JSONObject } from '../../protocol/message.js'
+import { type Paths, pathsOf } from '../process/machine.js'
+
+export interface SharedCommand {
+  readonly command: string
+  readonly args: readonly string[]
+  /** Absolute. */
+  readonly cwd: string
+  /** Values given by name. */
+  readonly env: Readonly<Record<string, string>>
+  /** What the server inherits from the client's environment. */
+  readonly inherited: Readonly<Record<string, string>>
+}
+
+export interface SharedEntry {
+  readonly server: SharedCommand
+  /** How it is to be served, in words that whoever runs the background understands. */
+  readonly options: JSONObject
+  /** Milliseconds that it stays after its last client has left. */
+  readonly linger: number
+}
+
+export interface EntryView {
+  readonly platform?: string
+  /** Folders in PATH that are not there make no difference: npm adds one for each folder above the one it is run in. */
+  readonly exists?: (path: string) => boolean
+}
+
+/**
+ * Equal for entries that may share a server: the same command, arguments, folder, options and environment. It holds secrets. Of the
+ * inherited environment all counts but what only tells which terminal or desktop session asks.
+ */
+export function entryKey({ server, ...rest }: SharedEntry, view: EntryView = {}): string {
+  const { platform = process.platform, exists = existsSync } = view
+  const paths = pathsOf({ platform })
+  const { inherited, env, ...program } = server
+  const matters = Object.entries(inherited)
+    .filter(([name]) => !OF_THE_SESSION.test(name))
+    .map(([name, value]) => [name, /^path$/i.test(name) ? livingFolders(value, paths, exists) : value])
+  return JSON.stringify([program, sorted(Object.entries(env)), sorted(matters as [string, string][]), rest])
+}
+
+/** Which terminal, which login, which shell: no server does another work by it. */
+const OF_THE_SESSION =
+  /^(TERM|COLORTERM|TERM_.+|ITERM_.+|WINDOWID|XDG_(SESSION_.+|SEAT|SEAT_PATH|VTNR|MENU_PREFIX|ACTIVATION_TOKEN)|FNM_MULTISHELL_PATH|SHLVL|PWD|OLDPWD|INIT_CWD|_)$/i
+
+function livingFolders(path: string, { delimiter }: Paths, exists: (path: string) => boolean): string {
+  return path
+    .split(delimiter)
+    .filter(folder => exists(folder))
+    .join(delimiter)
+}
+
+function sorted(entries: readonly (readonly [string, string])[]) {
+  return [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
+}
