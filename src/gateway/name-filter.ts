@@ -1,0 +1,44 @@
+/** Which of a server's tools or prompts are offered at all. */
+
+export interface NameFilter {
+  /** Only what matches one of these is offered: `*` stands for any characters, `?` for one. Default: everything. */
+  readonly allow?: readonly string[] | undefined
+  /** What matches one of these is never offered, whatever `allow` says. */
+  readonly deny?: readonly string[] | undefined
+}
+
+/** Throws `TypeError` for patterns that cannot match. */
+export function nameFilter({ allow, deny = [] }: NameFilter = {}): (name: string) => boolean {
+  for (const pattern of [...(allow ?? []), ...deny]) {
+    if (typeof pattern !== 'string' || pattern === '')
+      throw new TypeError(
+        `allow and deny: expected patterns such as "read_*", got ${JSON.stringify(pattern)}`,
+      )
+  }
+  if (allow === undefined && deny.length === 0) return () => true
+  return name =>
+    (allow === undefined || allow.some(pattern => matchesGlob(pattern, name))) &&
+    !deny.some(pattern => matchesGlob(pattern, name))
+}
+
+/** In time of at most the product of both lengths, whatever the pattern. */
+export function matchesGlob(pattern: string, text: string): boolean {
+  let at = 0
+  let star = -1
+  let resume = 0
+  let index = 0
+  while (index < text.length) {
+    if (at < pattern.length && pattern[at] === '*') {
+      star = at++
+      resume = index
+    } else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[index])) {
+      at++
+      index++
+    } else if (star >= 0) {
+      at = star + 1
+      index = ++resume
+    } else return false
+  }
+  while (pattern[at] === '*') at++
+  return at === pattern.length
+}
