@@ -14,11 +14,23 @@ export { TransportError } from './exchange/errors.js'
 export type { Exchange, Handler, Middleware } from './exchange/exchange.js'
 export { compose, finish } from './exchange/exchange.js'
 export type { Authorizer, HttpClient } from './exchange/http-client.js'
+export type { GatewayEvent, ListKind } from './gateway/events.js'
+export type { NameStyle } from './gateway/exposed-names.js'
+export type { Offer } from './gateway/member.js'
+export type { ServerStatus } from './gateway/server-states.js'
 export type { LossKind } from './legacy/losses.js'
 export type { CommandTarget, ConnectOptions, SocketTarget } from './node/connect.js'
 export { connectAny as connect } from './node/connect-any.js'
 export type { UrlTarget } from './node/connect-url.js'
 export { eraCache } from './node/era-cache.js'
+export type {
+  GatewaySource,
+  GatewayTarget,
+  ServerGateway,
+  ServerGatewayOptions,
+  ServersUpdate,
+} from './node/gateway.js'
+export { gateway } from './node/gateway.js'
 export type { SignInOptions } from './node/oauth/authorizer-for.js'
 export { oauth } from './node/oauth/authorizer-for.js'
 export type { LaunchPlan } from './node/process/launch-plan.js'

@@ -11,12 +11,11 @@ import { INVALID_PARAMS, METHOD_NOT_FOUND, RpcError } from '../protocol/errors.j
 import { type JSONRPCRequest, resultResponse } from '../protocol/message.js'
 import { type Implementation, isObject, META_SERVER_INFO } from '../protocol/meta.js'
 import { METHOD_CALL_TOOL, METHOD_DISCOVER, METHOD_LISTEN } from '../protocol/methods.js'
-import type { AudienceHost, Merged } from './audience.js'
+import type { AudienceHost } from './audience.js'
 import { Audiences } from './audiences.js'
 import type { Listed, Route } from './catalog.js'
 import type { GatewayEvent, ListKind } from './events.js'
 import { exposedNames, type NameOptions, type Names } from './exposed-names.js'
-import type { SliceKind } from './fetch-slice.js'
 import { forward } from './forwarded-call.js'
 import {
   answerLazily,
@@ -29,11 +28,12 @@ import {
   toolsWithin,
 } from './lazy-tools.js'
 import { listen } from './listen.js'
-import type { GatewayServer, Member } from './member.js'
+import type { GatewayServer } from './member.js'
 import { Members, type MembersOptions, type ServersChange } from './members.js'
 import { mergeDescriptions } from './merged-description.js'
 import { PublicSlices } from './public-slices.js'
-import { routeUri } from './resource-route.js'
+import { Routes } from './routes.js'
+import { ServerStates, type ServerStatus } from './server-states.js'
 
 export interface GatewayOptions extends NameOptions, MembersOptions, ToolBudget {
   /** How long a list waits for one server, in milliseconds; its entries follow when it answers. Default 5,000. */
@@ -62,15 +62,6 @@ export interface GatewayOptions extends NameOptions, MembersOptions, ToolBudget 
   /** First and longest wait before listening to a server again after a loss, in milliseconds. Default 500 and 30,000. */
   readonly backoff?: readonly [first: number, longest: number] | undefined
   readonly onEvent?: ((event: GatewayEvent) => void) | undefined
-}
-
-/** How a server does, as the last question to it showed. */
-export interface ServerStatus {
-  readonly name: string
-  /** `unknown`: nothing was asked yet. */
-  readonly state: 'unknown' | 'available' | 'unavailable'
-  /** Why it is unavailable. */
-  readonly error?: Error
 }
 
 export interface Gateway {
@@ -123,8 +114,8 @@ class HandlerGateway implements Gateway {
   readonly #members: Members
   readonly #names: Names
   readonly #audiences: Audiences
-  /** What went wrong last, by what was asked. A server that is not in it was asked nothing. */
-  readonly #errors = new WeakMap<Member, Map<SliceKind, Error>>()
+  readonly #states: ServerStates
+  readonly #routes: Routes
   readonly #told = new Set<string>()
   readonly #listeners = new Set<() => void>()
 
@@ -132,11 +123,13 @@ class HandlerGateway implements Gateway {
     this.#options = options
     this.#names = exposedNames(options)
     this.#members = new Members(servers, options)
+    this.#states = new ServerStates(event => options.onEvent?.(event))
     this.#audiences = new Audiences(this.#host(), {
       perSession: options.perSession ?? false,
       maxAudiences: options.maxAudiences ?? 1_000,
       idleTimeout: options.audienceTimeout ?? 10 * 60_000,
     })
+    this.#routes = new Routes(this.#members, this.#names, this.#audiences)
   }
 
   readonly handler: Handler = (request, context) => {
@@ -177,14 +170,7 @@ class HandlerGateway implements Gateway {
     }
   }
 
-  readonly servers = (): readonly ServerStatus[] =>
-    this.#members.all().map(member => {
-      const { name } = member
-      const errors = this.#errors.get(member)
-      if (errors === undefined) return { name, state: 'unknown' }
-      const [error] = errors.values()
-      return error === undefined ? { name, state: 'available' } : { name, state: 'unavailable', error }
-    })
+  readonly servers = (): readonly ServerStatus[] => this.#members.all().map(member => this.#states.of(member))
 
   readonly change = (change: ServersChange): void => {
     const event = this.#members.change(change)
@@ -206,7 +192,7 @@ class HandlerGateway implements Gateway {
       if (name === CALL_TOOL) return this.#callTool(calledLazily(request), context)
       return this.#answerLazily(request, context)
     }
-    const route = this.#routeByForm('tools', name)
+    const route = this.#routes.byForm('tools', name)
     if (route !== undefined) return this.#send(request, context, route, { name: route.name })
     return this.#callNamed('tools', name, request, context)
   }
@@ -214,7 +200,7 @@ class HandlerGateway implements Gateway {
   #getPrompt(request: JSONRPCRequest, context: Context): Exchange {
     const name = request.params?.name
     if (typeof name !== 'string') throw new RpcError(INVALID_PARAMS, 'params.name: expected a string')
-    const route = this.#routeByForm('prompts', name)
+    const route = this.#routes.byForm('prompts', name)
     if (route !== undefined) return this.#send(request, context, route, { name: route.name })
     return this.#callNamed('prompts', name, request, context)
   }
@@ -225,14 +211,14 @@ class HandlerGateway implements Gateway {
     request: JSONRPCRequest,
     context: Context,
   ): Exchange {
-    const route = await this.#routeByName(kind, name, request, context)
+    const route = await this.#routes.byName(kind, name, request, context)
     return yield* this.#send(request, context, route, { name: route.name })
   }
 
   async *#readResource(request: JSONRPCRequest, context: Context): Exchange {
     const uri = request.params?.uri
     if (typeof uri !== 'string') throw new RpcError(INVALID_PARAMS, 'params.uri: expected a string')
-    const route = await this.#routeByUri(uri, request, context)
+    const route = await this.#routes.byUri(uri, request, context)
     const alias = route.name === uri ? undefined : { own: route.name, exposed: uri }
     return yield* this.#send(request, context, route, { uri: route.name }, alias)
   }
@@ -242,13 +228,13 @@ class HandlerGateway implements Gateway {
     if (!isObject(ref)) throw new RpcError(INVALID_PARAMS, 'params.ref: expected an object')
     if (ref.type === 'ref/prompt' && typeof ref.name === 'string') {
       const route =
-        this.#routeByForm('prompts', ref.name) ??
-        (await this.#routeByName('prompts', ref.name, request, context))
+        this.#routes.byForm('prompts', ref.name) ??
+        (await this.#routes.byName('prompts', ref.name, request, context))
       return yield* this.#send(request, context, route, { ref: { ...ref, name: route.name } })
     }
     if (ref.type === 'ref/resource' && typeof ref.uri === 'string') {
-      const { catalog } = await this.#known('templates', request, context)
-      const route = catalog.routes.get(ref.uri) ?? (await this.#routeByUri(ref.uri, request, context))
+      const { catalog } = await this.#routes.known('templates', request, context)
+      const route = catalog.routes.get(ref.uri) ?? (await this.#routes.byUri(ref.uri, request, context))
       return yield* this.#send(request, context, route, { ref: { ...ref, uri: route.name } })
     }
     throw new RpcError(
@@ -281,7 +267,7 @@ class HandlerGateway implements Gateway {
   #listen(request: JSONRPCRequest, context: Context): Exchange {
     return listen(request, context, {
       audience: this.#audiences.of(request, context),
-      routeUri: uri => this.#routeByUri(uri, request, context),
+      routeUri: uri => this.#routes.byUri(uri, request, context),
       find: name => this.#members.get(name),
       patience: this.#options.listTimeout ?? 5_000,
       onServersChanged: listener => {
@@ -305,7 +291,7 @@ class HandlerGateway implements Gateway {
   }
 
   async *#answerLazily(request: JSONRPCRequest, context: Context): Exchange {
-    const { catalog } = await this.#known('tools', request, context)
+    const { catalog } = await this.#routes.known('tools', request, context)
     return answerLazily(request, catalog)
   }
 
@@ -335,46 +321,6 @@ class HandlerGateway implements Gateway {
     })
   }
 
-  /** Whose a name is, where its form tells: without any list, and the same for everybody. */
-  #routeByForm(kind: 'tools' | 'prompts', exposed: string): Route | undefined {
-    if (this.#members.someAreBare) return undefined
-    const split = this.#names.split(exposed)
-    if (split === undefined) return undefined
-    const [prefix, name] = split
-    const member = this.#members.ofPrefix(prefix)
-    if (member === undefined || member[kind].touched.has(name) || !member[kind].offers(name)) return undefined
-    return this.#names.preferred(member.label, name) === exposed ? { member, name } : undefined
-  }
-
-  async #routeByName(
-    kind: 'tools' | 'prompts',
-    name: string,
-    request: JSONRPCRequest,
-    context: Context,
-  ): Promise<Route> {
-    const known = await this.#known(kind, request, context)
-    const route = known.catalog.routes.get(name)
-    if (route !== undefined) return route
-    // It may be new.
-    const audience = this.#audiences.of(request, context)
-    const fresh = await orCancelled(Promise.resolve(audience.list(kind)), context)
-    const found = fresh.catalog.routes.get(name)
-    if (found !== undefined) return found
-    throw unknownName(kind, name, fresh)
-  }
-
-  async #routeByUri(uri: string, request: JSONRPCRequest, context: Context): Promise<Route> {
-    const [resources, templates] = await Promise.all([
-      this.#known('resources', request, context),
-      this.#known('templates', request, context),
-    ])
-    return routeUri(uri, resources.catalog, templates.catalog, name => this.#members.get(name))
-  }
-
-  #known(kind: ListKind, request: JSONRPCRequest, context: Context): Promise<Merged> {
-    return orCancelled(Promise.resolve(this.#audiences.of(request, context).known(kind)), context)
-  }
-
   get #isLazy(): boolean {
     return this.#options.lazy === true || this.#options.maxTools !== undefined
   }
@@ -398,7 +344,7 @@ class HandlerGateway implements Gateway {
       serverInfo: serverInfo ?? (this.#isTransparent ? undefined : ANYPORT),
       show: tools => this.#show(tools),
       tell: event => this.#tell(event),
-      report: (member, kind, error) => this.#report(member, kind, error),
+      report: (member, kind, error) => this.#states.report(member, kind, error),
       backoff,
     }
   }
@@ -417,30 +363,9 @@ class HandlerGateway implements Gateway {
     if (this.#told.size >= MAX_TOLD || this.#told.size === this.#told.add(key).size) return
     this.#options.onEvent?.(event)
   }
-
-  #report(member: Member, kind: SliceKind, error: Error | undefined): void {
-    const errors = this.#errors.get(member) ?? new Map<SliceKind, Error>()
-    const before = errors.size
-    this.#errors.set(member, errors)
-    if (error === undefined) errors.delete(kind)
-    else errors.set(kind, error)
-    const { name: server } = member
-    if (before > 0 && errors.size === 0) this.#options.onEvent?.({ type: 'available', server })
-    if (before === 0 && error !== undefined) this.#options.onEvent?.({ type: 'unavailable', server, error })
-  }
 }
 
 const MAX_TOLD = 1_000
-
-function unknownName(kind: 'tools' | 'prompts', name: string, { catalog, failing }: Merged): RpcError {
-  const what = kind === 'tools' ? 'tool' : 'prompt'
-  const instead = catalog.shared.get(name)
-  if (instead !== undefined && instead.length > 0)
-    return new RpcError(INVALID_PARAMS, `Several servers have a ${what} ${name}: use ${instead.join(' or ')}`)
-  const silent =
-    failing.size === 0 ? '' : ` (and ${[...failing.keys()].join(', ')} cannot be asked at the moment)`
-  return new RpcError(INVALID_PARAMS, `Unknown ${what}: ${name}${silent}`)
-}
 
 function allFailed(failing: ReadonlyMap<string, Error>): Error {
   const [only, ...others] = failing.values()

@@ -13,11 +13,15 @@ import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import type { ServedChannel } from '../transport/channel/serve.js'
 import type { HttpFaceOptions } from '../transport/http-face.js'
 import { framed } from './connect.js'
+import type { ServerGateway } from './gateway.js'
 import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
 
 export interface ServeOptions
-  extends Omit<HttpFaceOptions, 'boundHost' | 'sameHost' | 'ready' | 'readyTimeout' | 'onSessionEnd'>,
+  extends Omit<
+      HttpFaceOptions,
+      'boundHost' | 'sameHost' | 'servers' | 'ready' | 'readyTimeout' | 'onSessionEnd'
+    >,
     Omit<UpstreamOptions, 'onEvent' | 'onLoss' | 'front'> {
   /** False: no HTTP, even where nothing else is asked for; clients come by `attach`. Default: see `host`. */
   readonly http?: boolean | undefined
@@ -92,17 +96,22 @@ export interface Server {
   close(options?: { readonly drainTimeout?: number }): Promise<void>
 }
 
+/** What answers, whatever keeps it alive. */
+type Served = Pick<Upstream, 'handler' | 'ready' | 'endSession' | 'close'> &
+  Partial<Pick<Upstream, 'counts'> & Pick<ServerGateway, 'server'>>
+
 /** Something that can be drained and then closed. */
 interface Face {
   drain(timeout: number): Promise<void>
 }
 
 /**
- * Serves a target or a handler. Resolves once the first request would be answered. Throws `TypeError` for options that
+ * Serves a target, a handler or a gateway, which is closed with the server; a gateway's servers are also served each alone, below
+ * `/servers/NAME`. Resolves once the first request would be answered. Throws `TypeError` for options that
  * cannot work, rejects with `TransportError` ERR_LISTEN for an address that cannot be had.
  */
 export async function serve(
-  what: Target | RemoteTarget | Handler,
+  what: Target | RemoteTarget | Handler | ServerGateway,
   given: ServeOptions = {},
 ): Promise<Server> {
   const { host = '127.0.0.1', port = 3000, stdio = false, socket, tcp, onEvent = () => {} } = given
@@ -126,18 +135,21 @@ export async function serve(
 
   // A program takes its time to start, and so does loading what serves it: both at once. All the imports of this file
   // that are not needed before are therefore dynamic.
-  const target = typeof what !== 'function' && eager ? openedEarly(what) : what
-  const up: Upstream | undefined =
+  const target = 'open' in what && eager ? openedEarly(what) : what
+  if ('warm' in target && eager) target.warm()
+  const up: Served | undefined =
     typeof target === 'function'
       ? undefined
-      : await openUpstream(target, {
-          ...options,
-          one: stdio && !http && socket === undefined && tcp === undefined,
-          onLoss,
-          onEvent,
-          ...(sealer === undefined ? {} : { sealer }),
-        })
-  const handler = typeof target === 'function' ? target : (up as Upstream).handler
+      : 'handler' in target
+        ? target
+        : await openUpstream(target, {
+            ...options,
+            one: stdio && !http && socket === undefined && tcp === undefined,
+            onLoss,
+            onEvent,
+            ...(sealer === undefined ? {} : { sealer }),
+          })
+  const handler = typeof target === 'function' ? target : (up as Served).handler
   const attached = streamsFace(handler, options)
   const faces: Face[] = [attached]
   const sockets: string[] = []
@@ -158,7 +170,7 @@ export async function serve(
     close: ({ drainTimeout = 5_000 } = {}) => close(drainTimeout),
     sockets,
     attach: stream => attached.attach(stream, { binding: 'socket' }),
-    counts: () => up?.counts() ?? { connections: 0, calls: 0, parked: 0 },
+    counts: () => up?.counts?.() ?? { connections: 0, calls: 0, parked: 0 },
   }
   try {
     for (const address of addressesOf(socket, tcp)) {
@@ -187,8 +199,7 @@ export async function serve(
 }
 
 /** The same target, whose first connection is being opened already. */
-function openedEarly(target: Target | RemoteTarget): Target | RemoteTarget {
-  if (isRemote(target)) return target
+function openedEarly(target: Target): Target {
   let first: Promise<Channel> | undefined = target.open()
   // Whoever opens hears of it.
   first.catch(() => {})
@@ -235,7 +246,7 @@ async function openUpstream(
 
 async function listenFace(
   handler: Handler,
-  up: Upstream | undefined,
+  up: Served | undefined,
   options: FaceOptions & { readonly host: string; readonly port: number },
 ): Promise<Face & { readonly url: string }> {
   const { host, port, keepAliveInterval, onEvent } = options
@@ -246,6 +257,7 @@ async function listenFace(
   const face = httpFace(handler, {
     ...options,
     boundHost: isLoopback(host) ? undefined : host,
+    servers: up?.server,
     ready: up === undefined ? undefined : () => up.ready(),
   })
   const listener = await listenHttp(face.handler, {

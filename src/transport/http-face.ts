@@ -28,6 +28,11 @@ export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'>
    * before the paths that clients are told.
    */
   readonly publicUrl?: string | undefined
+  /**
+   * Servers that are served each alone as well, below `/servers/NAME`: the handler of that name, or undefined where there is
+   * none. Default: none.
+   */
+  readonly servers?: ((name: string) => Handler | undefined) | undefined
   /** Resolves where an upstream can be reached; else rejects and says why not. Default: at once. */
   readonly ready?: (() => Promise<void>) | undefined
   /** Milliseconds that `ready` may take. Default 5 seconds. */
@@ -65,22 +70,28 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   ] as const
 
   const inFlight = new InFlight()
-  const streamable = streamableHttp(handler, {
-    ...options,
-    inFlight,
-    publicUrl: publicUrl === undefined ? undefined : `${publicUrl.href.replace(/\/+$/, '')}${path}`,
+  const root = publicUrl?.href.replace(/\/+$/, '')
+  /** What is served below a path, by one handler. */
+  const endpointsOf = (served: Handler, base: string, calls: InFlight): Endpoints => ({
+    streamable: streamableHttp(served, {
+      ...options,
+      inFlight: calls,
+      publicUrl: root === undefined ? undefined : `${root}${base}${path}`,
+    }),
+    sse: serveSse(served, {
+      inFlight: calls,
+      messagesPath: base + messagesPath,
+      publicUrl: options.publicUrl,
+      maxBody: options.maxBody,
+      maxDepth: options.maxDepth,
+      maxClients: options.maxSessions,
+      toSession: options.toSession,
+      onSessionEnd: options.onSessionEnd,
+      principal: options.principal,
+    }),
   })
-  const sse = serveSse(handler, {
-    inFlight,
-    messagesPath,
-    publicUrl: options.publicUrl,
-    maxBody: options.maxBody,
-    maxDepth: options.maxDepth,
-    maxClients: options.maxSessions,
-    toSession: options.toSession,
-    onSessionEnd: options.onSessionEnd,
-    principal: options.principal,
-  })
+  const { streamable, sse } = endpointsOf(handler, '', inFlight)
+  const alone = new ServersAlone(options.servers, (served, base) => endpointsOf(served, base, new InFlight()))
   const notFound: HttpReply = {
     status: 404,
     headers: { 'content-type': 'application/json' },
@@ -110,8 +121,16 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
       case messagesPath:
         return guarded(request) ?? sse.messages(request)
       default:
-        return guarded(request) ?? Promise.resolve(notFound)
+        return guarded(request) ?? below(request) ?? Promise.resolve(notFound)
     }
+  }
+  const below = (request: HttpRequest): Promise<HttpReply> | undefined => {
+    const [endpoints, rest] = alone.find(request.path) ?? []
+    if (endpoints === undefined) return undefined
+    if (inFlight.draining) return Promise.resolve(drainingReply())
+    if (rest === path) return endpoints.streamable.handler(request)
+    if (rest === ssePath) return endpoints.sse.stream(request)
+    return rest === messagesPath ? endpoints.sse.messages(request) : undefined
   }
   const guarded = (request: HttpRequest): Promise<HttpReply> | undefined => {
     const refused = guards[0](request) ?? guards[1](request)
@@ -120,11 +139,82 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
 
   return {
     handler: dispatch,
-    drain: timeoutMs => sse.drain(timeoutMs),
-    close: async () => {
-      streamable.close()
-      sse.close()
+    drain: async timeoutMs => {
+      await Promise.all(
+        [sse, ...alone.all().map(endpoints => endpoints.sse)].map(face => face.drain(timeoutMs)),
+      )
     },
+    close: async () => {
+      for (const endpoints of [{ streamable, sse }, ...alone.all()]) {
+        endpoints.streamable.close()
+        endpoints.sse.close()
+      }
+    },
+  }
+}
+
+interface Endpoints {
+  readonly streamable: ReturnType<typeof streamableHttp>
+  readonly sse: ReturnType<typeof serveSse>
+}
+
+/** The endpoints of servers that are served each alone, made when somebody first comes to them. */
+class ServersAlone {
+  readonly #handlerOf: (name: string) => Handler | undefined
+  readonly #endpointsOf: (handler: Handler, base: string) => Endpoints
+  readonly #open = new Map<string, Endpoints>()
+
+  constructor(
+    handlerOf: HttpFaceOptions['servers'],
+    endpointsOf: (handler: Handler, base: string) => Endpoints,
+  ) {
+    this.#handlerOf = handlerOf ?? (() => undefined)
+    this.#endpointsOf = endpointsOf
+  }
+
+  /** The endpoints below which a path lies, and the rest of the path. A name has one spelling: its percent-encoding. */
+  find(path: string): readonly [Endpoints, string] | undefined {
+    const [, segment, rest] = /^\/servers\/([^/]+)(\/.*)$/s.exec(path) ?? []
+    if (segment === undefined || rest === undefined) return undefined
+    const name = decoded(segment)
+    const handler = name === undefined ? undefined : this.#handlerOf(name)
+    if (name === undefined || handler === undefined) {
+      this.#forget(segment)
+      return undefined
+    }
+    let endpoints = this.#open.get(segment)
+    if (endpoints === undefined) {
+      endpoints = this.#endpointsOf(handler, `/servers/${segment}`)
+      this.#open.set(segment, endpoints)
+    }
+    return [endpoints, rest]
+  }
+
+  all(): readonly Endpoints[] {
+    return [...this.#open.values()]
+  }
+
+  /** The server is gone. */
+  #forget(segment: string): void {
+    const endpoints = this.#open.get(segment)
+    if (endpoints === undefined) return
+    this.#open.delete(segment)
+    endpoints.streamable.close()
+    endpoints.sse.close()
+  }
+}
+
+/**
+ * Undefined for a spelling that is not the encoder's own, since two paths to one server would be two to guard, and for names
+ * that are steps of a path, which clients and proxies take.
+ */
+function decoded(segment: string): string | undefined {
+  if (segment === '.' || segment === '..') return undefined
+  try {
+    const name = decodeURIComponent(segment)
+    return encodeURIComponent(name) === segment ? name : undefined
+  } catch {
+    return undefined
   }
 }
 
