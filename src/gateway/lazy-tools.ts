@@ -12,8 +12,8 @@ import { member } from './member.js'
 import { matchesGlob } from './name-filter.js'
 import { type ToolIndex, toolIndex } from './tool-search.js'
 
-export const SEARCH_TOOLS = 'search_tools'
-export const DESCRIBE_TOOL = 'describe_tool'
+const SEARCH_TOOLS = 'search_tools'
+const DESCRIBE_TOOL = 'describe_tool'
 export const CALL_TOOL = 'call_tool'
 export const LAZY_NAMES: ReadonlySet<string> = new Set([SEARCH_TOOLS, DESCRIBE_TOOL, CALL_TOOL])
 
