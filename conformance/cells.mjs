@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url'
 
 const anyport = fileURLToPath(new URL('../dist/bin/anyport.js', import.meta.url))
 
+const gateway = fileURLToPath(new URL('gateway.mjs', import.meta.url))
+
 const wires = ['2025-11-25', '2026-07-28']
 const eras = ['legacy', 'modern']
 const pipeHops = ['none', 'stdio-legacy', 'stdio-modern', 'socket-legacy', 'socket-modern']
@@ -20,13 +22,17 @@ const cell = (wire, era, hop) => ({ wire, era, hop, name: `face ${wire} | fixtur
 const cellsOf = hops => wires.flatMap(wire => eras.flatMap(era => hops.map(hop => cell(wire, era, hop))))
 const sameEra = hop => [cell('2025-11-25', 'legacy', hop), cell('2026-07-28', 'modern', hop)]
 
+/** The aggregated face of a gateway with one server and no prefix must look like the server. */
+const gatewayHops = ['gateway']
+
 /** Named sets of cells, for `--cells`. */
 export const cellSets = {
   direct: sameEra('direct'),
   'same-era': sameEra('none'),
   stdio: cellsOf(pipeHops),
   http: cellsOf(httpHops),
-  all: cellsOf([...pipeHops, ...httpHops]),
+  gateway: cellsOf(gatewayHops),
+  all: cellsOf([...pipeHops, ...httpHops, ...gatewayHops]),
 }
 
 export const directoryOf = ({ wire, era, hop }) => `${wire}_${era}_${hop}`
@@ -43,6 +49,8 @@ export async function openCell({ era, hop }, { start, fixtures, socketPath }) {
   const [binding, pinned] = hop.split('-')
   const second = ['--', ...fixture, '--stdio']
   switch (binding) {
+    case 'gateway':
+      return await start('front', [process.execPath, gateway, ...fixture, '--stdio'])
     case 'none':
       return await front(start, [], second)
     case 'stdio':
