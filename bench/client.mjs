@@ -23,6 +23,11 @@ export class Client {
     return this.#dialect
   }
 
+  /** What the tool that returns its arguments is called there. */
+  get echoTool() {
+    return this.#lane.tool ?? 'echo'
+  }
+
   connect(options) {
     return Connection.open(this.#port, options)
   }
@@ -100,7 +105,7 @@ export class Client {
 
   async echo(connection, value, session) {
     const given = { value }
-    const { messages } = await this.call(connection, 'echo', given, { session })
+    const { messages } = await this.call(connection, this.echoTool, given, { session })
     const text = textOf(messages.at(-1), 1)
     if (text !== JSON.stringify(given)) throw new Error(`${value} was answered by ${text}`)
   }

@@ -39,6 +39,12 @@ export function dialect(era, port) {
         return `${before}${body.length}\r\n\r\n${body}`
       }
     },
+    /** The list of tools. */
+    list(session) {
+      const params = plainMeta === '' ? '' : `,"params":{${plainMeta.slice(1)}}`
+      const body = `{"jsonrpc":"2.0","id":1,"method":"tools/list"${params}}`
+      return `${head('tools/list', undefined, session)}${body.length}\r\n\r\n${body}`
+    },
     initialize() {
       const body = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"${LEGACY_VERSION}","capabilities":{},"clientInfo":${CLIENT_INFO}}}`
       return `POST /mcp HTTP/1.1\r\n${common}Content-Length: ${body.length}\r\n\r\n${body}`

@@ -1,7 +1,7 @@
 /**
  * The MCP server behind every product: newline-delimited JSON-RPC on stdio, written to cost as little as it can, so
  * that the product in front of it is what gets measured. Speaks both eras;
- * `--era legacy|modern` pins it to one.
+ * `--era legacy|modern` pins it to one. `--tools N` adds tools that do nothing until there are N.
  */
 
 import { blobText } from './blob.mjs'
@@ -26,6 +26,20 @@ const tools = [
   tool('events', 'Sends so many progress notifications, then the result.', { count: { type: 'integer' } }),
   tool('changed', 'Announces that the list of tools has changed.', {}),
 ]
+const asked = process.argv.indexOf('--tools')
+for (let index = tools.length; asked !== -1 && index < Number(process.argv[asked + 1]); index++) {
+  tools.push(
+    tool(
+      `more_${index}`,
+      `One of many tools, with a description as long as they usually are, number ${index}.`,
+      {
+        path: { type: 'string', description: 'Where to look, as an absolute path.' },
+        recursive: { type: 'boolean', description: 'Looks below it too.', default: false },
+        limit: { type: 'integer', minimum: 1, maximum: 1000, description: 'How many to return at most.' },
+      },
+    ),
+  )
+}
 
 /** Filters of the open `subscriptions/listen` requests, by the request's id. */
 const listening = new Map()

@@ -41,7 +41,7 @@ export async function measureRequests({ client, product }, connections, seconds)
 }
 
 function callUntil(client, connection, index, latencies, deadline) {
-  const caller = client.dialect.caller('echo', client.session(index))
+  const caller = client.dialect.caller(client.echoTool, client.session(index))
   let id = client.firstId(index)
   let expected = ''
   let sent = 0

@@ -16,7 +16,6 @@ export interface AudiencesOptions {
 export class Audiences {
   readonly #host: AudienceHost
   readonly #options: AudiencesOptions
-  /** The longest silent first. */
   readonly #audiences = new Map<string, { readonly audience: Audience; used: number }>()
   #sweeper: ReturnType<typeof setTimeout> | undefined
   #closed = false
@@ -35,11 +34,11 @@ export class Audiences {
     if (entry === undefined) {
       const asker = { caller: withoutHeaders(caller), meta: identityOf(meta) }
       entry = { audience: new Audience(asker, capabilities, this.#host), used: 0 }
-    } else this.#audiences.delete(key)
+      this.#audiences.set(key, entry)
+      if (this.#audiences.size > this.#options.maxAudiences) this.#forgetOldest()
+      this.#sweepLater()
+    }
     entry.used = performance.now()
-    this.#audiences.set(key, entry)
-    if (this.#audiences.size > this.#options.maxAudiences) this.#forgetOldest()
-    this.#sweepLater()
     return entry.audience
   }
 
@@ -54,13 +53,21 @@ export class Audiences {
     this.#audiences.clear()
   }
 
+  /** Rather than an order that every request would change. */
   #forgetOldest(): void {
-    for (const [key, { audience }] of this.#audiences) {
-      if (audience.hasListeners) continue
-      audience.close()
-      this.#audiences.delete(key)
-      return
+    let oldest: string | undefined
+    let since = Number.POSITIVE_INFINITY
+    for (const [key, { audience, used }] of this.#audiences) {
+      if (audience.hasListeners || used === 0 || used >= since) continue
+      oldest = key
+      since = used
     }
+    if (oldest !== undefined) this.#forget(oldest)
+  }
+
+  #forget(key: string): void {
+    this.#audiences.get(key)?.audience.close()
+    this.#audiences.delete(key)
   }
 
   #sweepLater(): void {
@@ -69,9 +76,7 @@ export class Audiences {
       this.#sweeper = undefined
       const silentSince = performance.now() - this.#options.idleTimeout
       for (const [key, { audience, used }] of this.#audiences) {
-        if (used > silentSince || audience.hasListeners) continue
-        audience.close()
-        this.#audiences.delete(key)
+        if (used <= silentSince && !audience.hasListeners) this.#forget(key)
       }
       if (this.#audiences.size > 0) this.#sweepLater()
     }, this.#options.idleTimeout)

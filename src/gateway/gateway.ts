@@ -192,20 +192,23 @@ class HandlerGateway implements Gateway {
       if (name === CALL_TOOL) return this.#callTool(calledLazily(request), context)
       return this.#answerLazily(request, context)
     }
-    const route = this.#routes.byForm('tools', name)
-    if (route !== undefined) return this.#send(request, context, route, { name: route.name })
-    return this.#callNamed('tools', name, request, context)
+    return this.#sendNamed('tools', name, request, context)
   }
 
   #getPrompt(request: JSONRPCRequest, context: Context): Exchange {
     const name = request.params?.name
     if (typeof name !== 'string') throw new RpcError(INVALID_PARAMS, 'params.name: expected a string')
-    const route = this.#routes.byForm('prompts', name)
-    if (route !== undefined) return this.#send(request, context, route, { name: route.name })
-    return this.#callNamed('prompts', name, request, context)
+    return this.#sendNamed('prompts', name, request, context)
   }
 
-  async *#callNamed(
+  /** Nothing is waited for where it is clear whose the name is, as nearly always. */
+  #sendNamed(kind: 'tools' | 'prompts', name: string, request: JSONRPCRequest, context: Context): Exchange {
+    const route = this.#routes.byForm(kind, name) ?? this.#routes.byTable(kind, name, request, context)
+    if (route === undefined) return this.#sendFound(kind, name, request, context)
+    return this.#send(request, context, route, { name: route.name })
+  }
+
+  async *#sendFound(
     kind: 'tools' | 'prompts',
     name: string,
     request: JSONRPCRequest,

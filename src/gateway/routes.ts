@@ -34,6 +34,17 @@ export class Routes {
     return this.#names.preferred(member.label, name) === exposed ? { member, name } : undefined
   }
 
+  /** By the caller's list, where that is at hand. */
+  byTable(
+    kind: 'tools' | 'prompts',
+    name: string,
+    request: JSONRPCRequest,
+    context: Context,
+  ): Route | undefined {
+    const known = this.#audiences.of(request, context).known(kind)
+    return known instanceof Promise ? undefined : known.catalog.routes.get(name)
+  }
+
   /** By the caller's lists. Rejects with `RpcError` INVALID_PARAMS for a name that is nobody's, or not one's alone. */
   async byName(
     kind: 'tools' | 'prompts',
