@@ -5,13 +5,14 @@ import {
   METHOD_RESOURCES_CHANGED,
   METHOD_TOOLS_CHANGED,
 } from '../protocol/methods.js'
-import { type Catalog, type Listed, mergeByUri, mergeNamed } from './catalog.js'
+import { type Catalog, type Listed, mergeByUri, mergeNamed, type Part } from './catalog.js'
 import type { GatewayEvent, ListKind } from './events.js'
 import type { Names } from './exposed-names.js'
 import { type Asker, fetchSlice, LIST_METHODS, type SliceKind } from './fetch-slice.js'
 import type { Member } from './member.js'
 import { Pages } from './pages.js'
 import type { PublicSlices } from './public-slices.js'
+import type { Assembled, SharedLists } from './shared-lists.js'
 import { Slice } from './slice.js'
 import { type Watch, watch } from './watch.js'
 
@@ -22,6 +23,7 @@ export interface AudienceHost {
   readonly names: Names
   readonly reserved: ReadonlySet<string>
   readonly publicSlices: PublicSlices
+  readonly shared: SharedLists
   /** How long a list waits for one server, and how long that server may take in all, in milliseconds. */
   readonly patience: number
   readonly fetchLimit: number
@@ -79,6 +81,8 @@ const HONOURED: Readonly<Record<ListKind, string>> = {
 const GATHER = 25
 /** Milliseconds until a server that could not be listed is asked again although nobody lists. */
 const RECONSIDER = 5_000
+
+const NOTHING: readonly JSONObject[] = []
 
 interface Watched {
   readonly watch: Watch
@@ -210,29 +214,37 @@ export class Audience {
     const before = this.#merged.get(kind)
     if (before?.members === members && versions.every((version, index) => version === before.versions[index]))
       return before
-    const parts = members.map((member, index) => ({ member, entries: slices[index]?.value?.entries ?? [] }))
-    const catalog =
-      kind === 'tools' || kind === 'prompts'
-        ? mergeNamed(kind, parts, this.#host.names, kind === 'tools' ? this.#host.reserved : undefined)
-        : mergeByUri(kind, parts)
-    for (const event of catalog.events) this.#host.tell(event)
-    const shown = kind === 'tools' ? this.#host.show(catalog.listed) : catalog.listed
     const failing = new Map<string, Error>()
     for (const [index, { error }] of slices.entries())
       if (error !== undefined) failing.set((members[index] as Member).name, error)
-    const open = failing.size > 0 || slices.some(({ value }) => value?.scope !== 'public')
-    const scope = open && members.length > 0 ? 'private' : 'public'
-    const same = before !== undefined && isSameList(before.shown, shown)
-    const { key } = LIST_METHODS[kind]
-    const { serverInfo, pageSize } = this.#host
-    const _meta = serverInfo === undefined ? {} : { _meta: { [META_SERVER_INFO]: serverInfo } }
-    const rest = { resultType: 'complete', ..._meta, ttlMs: 0, cacheScope: scope }
-    const pages = same && before.scope === scope ? before.pages : new Pages(key, shown, pageSize, rest)
+    const isPrivate = failing.size > 0 || slices.some(({ value }) => value?.scope !== 'public')
+    const scope = isPrivate && members.length > 0 ? 'private' : 'public'
+    const parts = members.map((member, index) => ({
+      member,
+      entries: slices[index]?.value?.entries ?? NOTHING,
+    }))
+    const { catalog, shown, pages } = this.#host.shared.assemble(kind, scope, parts, () =>
+      this.#assemble(kind, scope, parts),
+    )
+    const same = before !== undefined && (before.shown === shown || isSameList(before.shown, shown))
     const merged: Merged = { catalog, shown, pages, scope, failing, versions, members }
     this.#merged.set(kind, merged)
     if (before !== undefined && !same) this.#announce(CHANGES[kind])
     if (failing.size > 0 && this.hasListeners) this.#lookAgain()
     return merged
+  }
+
+  #assemble(kind: ListKind, scope: 'public' | 'private', parts: readonly Part[]): Assembled {
+    const { names, reserved, serverInfo, pageSize, tell, show } = this.#host
+    const catalog =
+      kind === 'tools' || kind === 'prompts'
+        ? mergeNamed(kind, parts, names, kind === 'tools' ? reserved : undefined)
+        : mergeByUri(kind, parts)
+    for (const event of catalog.events) tell(event)
+    const shown = kind === 'tools' ? show(catalog.listed) : catalog.listed
+    const _meta = serverInfo === undefined ? {} : { _meta: { [META_SERVER_INFO]: serverInfo } }
+    const rest = { resultType: 'complete', ..._meta, ttlMs: 0, cacheScope: scope }
+    return { catalog, shown, pages: new Pages(LIST_METHODS[kind].key, shown, pageSize, rest) }
   }
 
   #announce(method: string): void {
@@ -281,10 +293,11 @@ export class Audience {
   }
 
   #newSlice(member: Member, kind: SliceKind): Slice {
-    const { publicSlices, fetchLimit, keep } = this.#host
+    const { publicSlices, shared, fetchLimit, keep } = this.#host
     return new Slice({
       fetch: async () => {
-        const value = await fetchSlice(member.handler, kind, this.asker, fetchLimit)
+        const fetched = await fetchSlice(member.handler, kind, this.asker, fetchLimit)
+        const value = { ...fetched, entries: shared.list(member, kind, fetched.entries) }
         publicSlices.set(member, kind, this.#key, value)
         return value
       },

@@ -34,6 +34,7 @@ import { mergeDescriptions } from './merged-description.js'
 import { PublicSlices } from './public-slices.js'
 import { Routes } from './routes.js'
 import { ServerStates, type ServerStatus } from './server-states.js'
+import { SharedLists } from './shared-lists.js'
 
 export interface GatewayOptions extends NameOptions, MembersOptions, ToolBudget {
   /** How long a list waits for one server, in milliseconds; its entries follow when it answers. Default 5,000. */
@@ -116,6 +117,7 @@ class HandlerGateway implements Gateway {
   readonly #audiences: Audiences
   readonly #states: ServerStates
   readonly #routes: Routes
+  readonly #shared = new SharedLists()
   readonly #told = new Set<string>()
   readonly #listeners = new Set<() => void>()
 
@@ -176,6 +178,7 @@ class HandlerGateway implements Gateway {
     const event = this.#members.change(change)
     this.#options.onEvent?.(event)
     this.#told.clear()
+    this.#shared.clear()
     for (const audience of this.#audiences.all()) audience.membersChanged()
     for (const listener of [...this.#listeners]) listener()
   }
@@ -340,6 +343,7 @@ class HandlerGateway implements Gateway {
       names: this.#names,
       reserved: this.#isLazy ? LAZY_NAMES : new Set(),
       publicSlices: new PublicSlices(),
+      shared: this.#shared,
       patience: listTimeout ?? 5_000,
       fetchLimit: fetchTimeout ?? 60_000,
       keep: keepLists ?? 60_000,

@@ -537,3 +537,21 @@ describe('wrong options', () => {
     expect(() => createGateway(servers, options)).toThrow(TypeError)
   })
 })
+
+it('callers who are shown the same share what is kept of it', async () => {
+  const a = listingServer('a', ['x'])
+  a.announces = false
+  const { request } = gatewayOf({ a })
+  const list = async (principal: string) => {
+    // Each answer is a list of its own, as from a wire.
+    a.tools = structuredClone(a.tools)
+    return (await request('tools/list', {}, { principal })).result
+  }
+  const first = await list('one')
+  expect(await list('two')).toBe(first)
+  expect(await list('one')).toBe(first)
+  a.tools = [tool('y')]
+  const other = await list('one')
+  expect(other?.tools).toMatchObject([{ name: 'a__y' }])
+  expect(await list('two')).toBe(other)
+})
