@@ -260,7 +260,11 @@ export class Audience {
       this.#timer = undefined
       const changed = [...this.#changed]
       this.#changed.clear()
-      for (const kind of changed) void this.#current(kind)
+      // Whoever hears of events may throw; nobody waits here to be told.
+      for (const kind of changed)
+        Promise.resolve()
+          .then(() => this.#current(kind))
+          .catch(() => {})
     }, GATHER)
   }
 

@@ -81,12 +81,15 @@ export class Slice {
         this.#fail(new Error(`No answer within ${patience} ms`))
         resolve()
       }, patience)
-      void this.#ask().then(() => {
-        clearTimeout(timer)
-        this.#waited = undefined
-        resolve()
-        this.#options.onSettled(late)
-      })
+      this.#ask()
+        .then(() => {
+          clearTimeout(timer)
+          this.#waited = undefined
+          resolve()
+          this.#options.onSettled(late)
+        })
+        // Only its listener can have thrown, and nobody waits to be told.
+        .catch(() => {})
     })
     this.#waited = waited
     return waited
