@@ -122,10 +122,12 @@ function remoteOptions(options: Options) {
 function alone(address: string, parsed: Parsed, more: readonly string[]): void {
   if (more.length > 0 || parsed.rest !== undefined)
     throw new UsageError(`${address} is served alone, without a command`)
+  // A URL may hold secrets.
+  const shown = parsed.positionals.includes(address) ? address : 'what is at a URL'
   refuse(
     parsed,
     ['cwd', 'env', 'env-file', 'inherit-env'],
-    name => `--${name} is for a command; what is at an address runs already`,
+    name => `--${name} is for a command; ${shown} runs already`,
   )
 }
 

@@ -49,7 +49,7 @@ describe('the target of a command line', () => {
       ['https://a/', '--proxy', 'socks5://me:s3cret@a'],
       '--proxy: socks5 proxies are not supported, only http and https',
     ],
-    [['https://a/', '--cwd', '/'], '--cwd is for a command; what is at an address runs already'],
+    [['https://a/', '--cwd', '/'], '--cwd is for a command; what is at a URL runs already'],
     [['https://a/', '--', 'node'], 'An address is served alone, without a command'],
     [['https://a/', 'https://b/'], 'An address is served alone, without a command'],
     [['wss://a/'], 'wss://a/: only http, https and http+unix addresses can be reached'],
