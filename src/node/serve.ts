@@ -1,7 +1,7 @@
 /** The door of the library: one server, on every transport that is asked for. */
 
 import type { Target } from '../client/open.js'
-import { isRemote, type RemoteTarget } from '../client/remote.js'
+import type { RemoteTarget } from '../client/remote.js'
 import type { ServerMemory } from '../client/server-memory.js'
 import type { Upstream, UpstreamCounts, UpstreamOptions } from '../client/upstream.js'
 import type { Caller } from '../exchange/context.js'
