@@ -2,7 +2,7 @@
 
 import { flag, type OptionSpecs, value } from './arguments.js'
 import type { CommandSpec } from './help.js'
-import { parseDuration } from './units.js'
+import { parseDuration } from '../config/units.js'
 
 export const PS_OPTIONS = {
   json: flag('Print JSON'),

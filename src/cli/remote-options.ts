@@ -2,6 +2,7 @@
 /** How to reach a remote server: for every command that calls one. */
 
 import { readFileSync } from 'node:fs'
+import { parseDuration } from '../config/units.js'
 import {
   integer,
   list,
@@ -12,7 +13,6 @@ import {
   UsageError,
   value,
 } from './arguments.js'
-import { parseDuration } from './units.js'
 
 const group = 'A server at a URL'
 

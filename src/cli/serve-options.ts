@@ -1,11 +1,11 @@
 /** What `anyport serve` takes. */
 
+import { parseDuration, parseSize } from '../config/units.js'
 import { LOG_LEVELS } from '../node/log.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, UsageError, value } from './arguments.js'
 import type { CommandSpec } from './help.js'
 import { REMOTE_OPTIONS } from './remote-options.js'
 import { SIGN_IN_OPTIONS } from './sign-in-options.js'
-import { parseDuration, parseSize } from './units.js'
 
 const http = 'HTTP'
 const pipes = 'Instead of HTTP, or beside it with --port'

@@ -14,7 +14,7 @@ import {
 } from './arguments.js'
 import type { CommandSpec } from './help.js'
 import { WIRE_OPTIONS } from './remote-options.js'
-import { parseDuration } from './units.js'
+import { parseDuration } from '../config/units.js'
 
 const group = 'Signing in'
 

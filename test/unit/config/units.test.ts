@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/cli/units.js'
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/config/units.js'
 
 describe('units', () => {
   it.each([
