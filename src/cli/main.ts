@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** The command `anyport`. Loads only what the command at hand needs: people wait for it, and so do clients. */
 
-import { nearest, UsageError } from './arguments.js'
+import { nearest } from '../config/nearest.js'
+import { UsageError } from './arguments.js'
 
 const COMMANDS = ['serve', 'connect', 'login', 'logout', 'whoami', 'ps', 'stop', 'help', 'version'] as const
 

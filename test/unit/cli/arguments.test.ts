@@ -3,13 +3,13 @@ import {
   flag,
   integer,
   list,
-  nearest,
   oneOf,
   parseArguments,
   text,
   UsageError,
   value,
 } from '../../../src/cli/arguments.js'
+import { nearest } from '../../../src/config/nearest.js'
 
 const specs = {
   port: value('Port', integer(0, 65_535), { metavar: 'PORT', default: '3000' }),
