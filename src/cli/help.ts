@@ -26,6 +26,7 @@ Usage: anyport COMMAND [options]
   whoami [URL]      Show it
   ps                List the shared servers of serve --shared
   stop              Stop them
+  config            Read and write the configurations of MCP clients
   help [COMMAND]    Explain a command and its options
   version           Print the version
 

@@ -3,14 +3,59 @@
 
 import { nearest } from '../config/nearest.js'
 import { UsageError } from './arguments.js'
+import type { CommandSpec } from './help.js'
 
-const COMMANDS = ['serve', 'connect', 'login', 'logout', 'whoami', 'ps', 'stop', 'help', 'version'] as const
+interface Command {
+  run(argv: readonly string[]): Promise<number>
+  help(): Promise<CommandSpec>
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: {
+    run: async argv => {
+      // Twenty of these may run, and none of them needs what serves.
+      if (ownWords(argv).some(word => /^--(shared|linger)(=|$)/.test(word))) {
+        const code = await (await import('./shared.js')).sharedCommand(argv)
+        if (code !== undefined) return code
+      }
+      return await (await import('./serve.js')).serveCommand(argv)
+    },
+    help: async () => (await import('./serve-options.js')).SERVE,
+  },
+  connect: {
+    run: async argv => (await import('./connect.js')).connectCommand(argv),
+    help: async () => (await import('./connect-options.js')).CONNECT,
+  },
+  config: {
+    run: async argv => (await import('./config.js')).configCommand(argv),
+    help: async () => (await import('./config-options.js')).CONFIG,
+  },
+  login: {
+    run: async argv => (await import('./login.js')).loginCommand(argv),
+    help: async () => (await import('./sign-in-options.js')).LOGIN,
+  },
+  logout: {
+    run: async argv => (await import('./login.js')).logoutCommand(argv),
+    help: async () => (await import('./sign-in-options.js')).LOGOUT,
+  },
+  whoami: {
+    run: async argv => (await import('./login.js')).whoamiCommand(argv),
+    help: async () => (await import('./sign-in-options.js')).WHOAMI,
+  },
+  ps: {
+    run: async argv => (await import('./ps.js')).psCommand(argv),
+    help: async () => (await import('./background-options.js')).PS,
+  },
+  stop: {
+    run: async argv => (await import('./stop.js')).stopCommand(argv),
+    help: async () => (await import('./background-options.js')).STOP,
+  },
+}
 
 /** 0: done; 1: it failed while it ran; 2: wrong use. */
 async function main(argv: readonly string[]): Promise<number> {
-  const [command, ...rest] = argv
-  const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
-  switch (command) {
+  const [name, ...rest] = argv
+  switch (name) {
     case '--version':
     case '-v':
     case 'version':
@@ -19,61 +64,45 @@ async function main(argv: readonly string[]): Promise<number> {
     case undefined:
     case '--help':
     case '-h':
-      return await help([])
+      return await help(undefined)
     case 'help':
-      return await help(rest)
-    case 'serve':
-      if (own.includes('--help') || own.includes('-h')) return await help(['serve'])
-      // Twenty of these may run, and none of them needs what serves.
-      if (own.some(word => /^--(shared|linger)(=|$)/.test(word))) {
-        const code = await (await import('./shared.js')).sharedCommand(rest)
-        if (code !== undefined) return code
-      }
-      return await (await import('./serve.js')).serveCommand(rest)
-    case 'connect':
-      if (own.includes('--help') || own.includes('-h')) return await help(['connect'])
-      return await (await import('./connect.js')).connectCommand(rest)
-    case 'login':
-    case 'logout':
-    case 'whoami': {
-      if (own.includes('--help') || own.includes('-h')) return await help([command])
-      const { loginCommand, logoutCommand, whoamiCommand } = await import('./login.js')
-      return await { login: loginCommand, logout: logoutCommand, whoami: whoamiCommand }[command](rest)
-    }
-    case 'ps':
-      if (own.includes('--help') || own.includes('-h')) return await help(['ps'])
-      return await (await import('./ps.js')).psCommand(rest)
-    case 'stop':
-      if (own.includes('--help') || own.includes('-h')) return await help(['stop'])
-      return await (await import('./stop.js')).stopCommand(rest)
+      return await help(rest[0])
     // Started by clients of shared servers, not by people.
     case 'background':
       return await (await import('./background.js')).backgroundCommand()
     default: {
-      const near = nearest(command, COMMANDS)
-      const hint = near === undefined ? '' : `; did you mean ${near}?`
-      throw new UsageError(`Unknown ${command.startsWith('-') ? 'option' : 'command'} ${command}${hint}`)
+      const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+      if (command === undefined) {
+        const what = name.startsWith('-') ? 'option' : 'command'
+        throw new UsageError(`Unknown ${what} ${name}${hint(name)}`)
+      }
+      const asked = ownWords(rest)
+      if (asked.includes('--help') || asked.includes('-h')) return await help(name)
+      return await command.run(rest)
     }
   }
 }
 
-async function help(topics: readonly string[]): Promise<number> {
+async function help(topic: string | undefined): Promise<number> {
   const { commandHelp, overview } = await import('./help.js')
-  const [topic] = topics
-  if (topic === undefined) process.stdout.write(overview())
-  else if (topic === 'serve') process.stdout.write(commandHelp((await import('./serve-options.js')).SERVE))
-  else if (topic === 'connect')
-    process.stdout.write(commandHelp((await import('./connect-options.js')).CONNECT))
-  else if (topic === 'login' || topic === 'logout' || topic === 'whoami') {
-    const { LOGIN, LOGOUT, WHOAMI } = await import('./sign-in-options.js')
-    process.stdout.write(commandHelp({ login: LOGIN, logout: LOGOUT, whoami: WHOAMI }[topic]))
-  } else if (topic === 'ps') process.stdout.write(commandHelp((await import('./background-options.js')).PS))
-  else if (topic === 'stop') process.stdout.write(commandHelp((await import('./background-options.js')).STOP))
-  else {
-    const near = nearest(topic, COMMANDS)
-    throw new UsageError(`There is no command ${topic}${near === undefined ? '' : `; did you mean ${near}?`}`)
+  if (topic === undefined) {
+    process.stdout.write(overview())
+    return 0
   }
+  const command = Object.hasOwn(COMMANDS, topic) ? COMMANDS[topic] : undefined
+  if (command === undefined) throw new UsageError(`There is no command ${topic}${hint(topic)}`)
+  process.stdout.write(commandHelp(await command.help()))
   return 0
+}
+
+function hint(name: string): string {
+  const near = nearest(name, [...Object.keys(COMMANDS), 'help', 'version'])
+  return near === undefined ? '' : `; did you mean ${near}?`
+}
+
+/** What is said to us, rather than to the program behind `--`. */
+function ownWords(argv: readonly string[]): readonly string[] {
+  return argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
 }
 
 async function report(error: unknown, argv: readonly string[]): Promise<number> {
@@ -85,7 +114,7 @@ async function report(error: unknown, argv: readonly string[]): Promise<number> 
 }
 
 function topicOf([command]: readonly string[]): string {
-  return COMMANDS.slice(0, -2).some(known => known === command) ? ` ${command}` : ''
+  return command !== undefined && Object.hasOwn(COMMANDS, command) ? ` ${command}` : ''
 }
 
 /** Read without the parser, which may be what failed. */

@@ -100,6 +100,7 @@ class Reader {
   }
 
   #string(start: number): SourceNode & { readonly kind: 'scalar' } {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON does not allow them in texts
     const pattern = /"(?:[^"\\\u0000-\u001F]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
     pattern.lastIndex = start
     const [quoted] = pattern.exec(this.text) ?? []

@@ -253,7 +253,7 @@ class ServerReader {
       return this.#fail(`${this.#known.command} must be the name or path of a program; found an empty one`)
     }
     for (const key of env?.keys() ?? []) {
-      if (key === '' || /[=\u0000]/.test(key)) this.#fail(`${JSON.stringify(key)} is no name of a variable`)
+      if (key === '' || key.includes('=') || key.includes('\0')) this.#fail(`${JSON.stringify(key)} is no name of a variable`)
     }
     return {
       kind: 'stdio',
@@ -382,7 +382,7 @@ class ServerReader {
           value.start,
           `${this.fields.owner}: ${JSON.stringify(name)} is no name of a header`,
         )
-      } else if (/[\r\n\u0000]/.test(value.text)) {
+      } else if (['\r', '\n', '\0'].some(character => value.text.includes(character))) {
         this.#reading.error(value.start, `${this.fields.owner}: the header ${name} holds a line break`)
       }
       headers.set(name, this.#template('headers', value))

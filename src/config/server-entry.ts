@@ -102,17 +102,24 @@ export interface ServerSettings {
   readonly deny?: readonly string[]
 }
 
+export const NAME_STYLES = ['server__tool', 'server_tool', 'server-tool', 'none'] as const
+
 /** The key `anyport` at the root of a file: the gateway over all its servers. */
 export interface GatewaySettings {
-  /** How names of tools and prompts are prefixed: `server` is `NAME__tool`, `none` is none. Default `server`. */
-  readonly prefix?: 'server' | 'none'
-  /** The longest name of a tool, 40 to 128. Default 64. */
-  readonly maxName?: number
-  /** The most tools that are listed; beyond it clients get `lazy` ones. */
+  /** How names of tools and prompts are made. Default `server__tool`; `none` leaves them as they are. */
+  readonly style?: (typeof NAME_STYLES)[number]
+  /** Characters that a name may have, 40 to 128. Default 64. */
+  readonly limit?: number
+  /** Lists at most so many tools; where there are more, three among them search, describe and call the rest. */
   readonly maxTools?: number
-  /** `all` lists every tool, `lazy` three that search, describe and call them. Default `all`. */
-  readonly tools?: 'all' | 'lazy'
-  /** How long a server may take for its part of a list, in milliseconds. */
+  /** Lists only those three, and what matches `always`. */
+  readonly lazy?: boolean
+  /** Globs of tools that are listed before all others. */
+  readonly always?: readonly string[]
+  /** Globs of what no server may offer beyond, and of what none may, as `SERVER/NAME`. */
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
+  /** How long a list waits for one server, in milliseconds. */
   readonly listTimeout?: number
 }
 

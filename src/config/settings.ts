@@ -2,7 +2,7 @@
 
 import { describe, Fields, type Reading } from './fields.js'
 import { nearest } from './nearest.js'
-import type { GatewaySettings, ServerSettings } from './server-entry.js'
+import { type GatewaySettings, NAME_STYLES, type ServerSettings } from './server-entry.js'
 import type { PlainObject, SourceEntry, SourceMap } from './source.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js'
 
@@ -21,7 +21,18 @@ const SERVER_KEYS = [
   'allow',
   'deny',
 ] as const
-const GATEWAY_KEYS = ['prefix', 'maxName', 'maxTools', 'tools', 'listTimeout', 'servers'] as const
+const GATEWAY_KEYS = [
+  'style',
+  'limit',
+  'maxTools',
+  'lazy',
+  'always',
+  'allow',
+  'deny',
+  'listTimeout',
+  'servers',
+  '$schema',
+] as const
 
 export interface FileSettings {
   readonly gateway: GatewaySettings
@@ -35,10 +46,11 @@ export function readFileSettings(reading: Reading, entry: SourceEntry): FileSett
   const fields = fieldsOf(reading, 'anyport', entry)
   if (fields === undefined) return NO_SETTINGS
   const gateway: Writable<GatewaySettings> = {}
-  set(gateway, 'prefix', fields.oneOf('prefix', ['server', 'none']))
-  set(gateway, 'maxName', wholeNumber(fields, 'maxName', 40, 128))
-  set(gateway, 'maxTools', wholeNumber(fields, 'maxTools', 1, 1_000_000))
-  set(gateway, 'tools', fields.oneOf('tools', ['all', 'lazy']))
+  set(gateway, 'style', fields.oneOf('style', NAME_STYLES))
+  set(gateway, 'limit', wholeNumber(fields, 'limit', 40, 128))
+  set(gateway, 'maxTools', wholeNumber(fields, 'maxTools', 4, 1_000_000))
+  set(gateway, 'lazy', fields.flag('lazy'))
+  for (const key of ['always', 'allow', 'deny'] as const) set(gateway, key, texts(fields, key))
   set(gateway, 'listTimeout', duration(fields, 'listTimeout'))
   const servers = new Map<string, ServerSettings>()
   const map = fields.take('servers')

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what clients write
 /** How clients write references: each syntax read into templates, and written from them. */
 
 import { type Place, type Reference, type Template, toTemplate } from './template.js'

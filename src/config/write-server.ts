@@ -2,6 +2,7 @@
 
 import { bridgedServer, bridgeTo, type Launcher, NPX } from './bridge.js'
 import { type Client, type FieldPath, type TextField, type TimeoutField, toPath } from './client.js'
+import { inputsOf } from './resolve.js'
 import type { RemoteServer, RemoteTransport, SignIn, StdioServer, UnresolvedEntry } from './server-entry.js'
 import { writeServerSettings } from './settings.js'
 import type { PlainObject, PlainValue } from './source.js'
@@ -72,6 +73,7 @@ class ServerWriter {
 
   #server(): void {
     const { server } = this.entry
+    this.#inputs()
     if (server.kind === 'stdio') {
       this.#stdio(server)
       if (bridgedServer(server) !== undefined) {
@@ -81,6 +83,17 @@ class ServerWriter {
     }
     if (this.#reaches(server)) this.#remote(server)
     else this.#bridge(server)
+  }
+
+  #inputs(): void {
+    if (this.client.id !== 'vscode') return
+    for (const id of inputsOf([this.entry])) {
+      this.#note(
+        `inputs.${id}`,
+        'changed',
+        `VS Code asks for ${JSON.stringify(id)} where its "inputs" declare it; see to it that they do`,
+      )
+    }
   }
 
   /** The client itself can reach the server, with all that must be sent along. */
@@ -182,12 +195,15 @@ class ServerWriter {
   #passOn(name: string, written: Map<string, string>): void {
     const text = this.#write('env', [{ kind: 'env', name }])
     if (text === undefined) this.#lost(`server.inheritEnv.${name}`, 'no field for passing on a variable')
-    else if (!written.has(name)) {
-      written.set(name, text)
+    else {
+      const given = written.has(name)
+      if (!given) written.set(name, text)
       this.#note(
         `server.inheritEnv.${name}`,
         'changed',
-        `${this.client.title} gets a reference, which wants it to be set`,
+        given
+          ? 'it is given a value anyway'
+          : `${this.client.title} gets a reference, which wants it to be set`,
       )
     }
   }

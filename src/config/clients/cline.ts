@@ -1,4 +1,4 @@
-import { type Client, everywhere } from '../client.js'
+import type { Client } from '../client.js'
 import { colonVariables } from '../variables.js'
 
 /** Without `type`, a `url` is HTTP+SSE. Timeouts are whole seconds. */
