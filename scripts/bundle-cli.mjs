@@ -28,6 +28,8 @@ await build({
   chunkNames: '[name]-[hash]',
   ...common,
   splitting: true,
+  // Only for files in these formats, and loaded then.
+  external: ['toml-eslint-parser', 'yaml'],
   plugins: [
     {
       name: 'undici-beside',

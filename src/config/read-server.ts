@@ -253,7 +253,8 @@ class ServerReader {
       return this.#fail(`${this.#known.command} must be the name or path of a program; found an empty one`)
     }
     for (const key of env?.keys() ?? []) {
-      if (key === '' || key.includes('=') || key.includes('\0')) this.#fail(`${JSON.stringify(key)} is no name of a variable`)
+      if (key === '' || key.includes('=') || key.includes('\0'))
+        this.#fail(`${JSON.stringify(key)} is no name of a variable`)
     }
     return {
       kind: 'stdio',
