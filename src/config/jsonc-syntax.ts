@@ -83,8 +83,9 @@ function withoutBlankLines(text: string, start: number, end: number): string {
   const aloneBefore = text.slice(lineStart, start).trim() === ''
   const aloneAfter = text.slice(end, nextLine).trim() === ''
   if (aloneBefore && aloneAfter && nextLine > end) return splice(text, lineStart, nextLine, '')
-  const blanks = /^[ \t]*/.exec(text.slice(end))?.[0].length ?? 0
-  return splice(text, start, end + blanks, '')
+  // One side's blanks go with it, so that those between its neighbours stay as wide as they were.
+  const before = /[ \t]*$/.exec(text.slice(0, start))?.[0].length ?? 0
+  return splice(text, aloneBefore ? start : start - before, end, '')
 }
 
 function insert(text: string, map: SourceMap, key: string, value: PlainObject): string {
@@ -106,7 +107,7 @@ function insert(text: string, map: SourceMap, key: string, value: PlainObject): 
   if (!text.slice(map.start, close).includes('\n')) {
     const entry = `${JSON.stringify(key)}: ${JSON.stringify(value)}`
     const end = trailing ? comma + 1 : last.node.end
-    return splice(text, end, end, `${trailing ? ' ' : ', '}${entry}`)
+    return splice(text, end, end, trailing ? ` ${entry},` : `, ${entry}`)
   }
   const own = text.slice(lineStartOf(text, first.keyStart), first.keyStart)
   const indent = own.trim() === '' ? own : indentAt(text, map.start) + indentUnitOf(text)

@@ -123,12 +123,16 @@ function set(text: string, { path }: ServersPlace, name: string, value: PlainObj
   const [top] = parse(text).body
   const full = [...path, name]
   const pieces = piecesOf(top, full)
-  const inline = pieces.find(piece => piece.kind === 'value')
-  if (inline !== undefined) {
-    // Written as a value: replaced as a value, so that it stays where its table ends.
-    const rest = pieces.filter(piece => piece !== inline)
-    if (rest.length === 0) return splice(text, inline.start, inline.end, formatTable(value))
-    return set(remove(text, full), { path }, name, value)
+  const [leading, ...others] = pieces
+  if (leading !== undefined && leading.kind !== 'table') {
+    // Written as a value, or key by key: it becomes a value in the place of the first, so that it stays where its table ends.
+    let edited = text
+    for (const piece of others.reverse()) edited = cut(edited, piece)
+    const written =
+      leading.kind === 'value'
+        ? formatTable(value)
+        : `${leading.relative.map(formatKey).join('.')} = ${formatTable(value)}`
+    return splice(edited, leading.start, leading.end, written)
   }
   const block = formatBlock(full, value).join(lineBreak)
   const first = pieces.find(piece => piece.kind === 'table')
@@ -161,7 +165,11 @@ function remove(text: string, full: readonly string[]): string {
 }
 
 interface Piece {
-  readonly kind: 'table' | 'value' | 'dotted' | 'inline'
+  readonly kind: 'table' | 'value' | 'dotted'
+  /** In an inline table, where commas part what is in it. */
+  readonly inline?: boolean
+  /** The keys that lead to it from the table around it. */
+  readonly relative: readonly string[]
   readonly start: number
   readonly end: number
   /** What goes with it where it is taken out. */
@@ -176,7 +184,8 @@ function piecesOf(top: AST.TOMLTopLevelTable, full: readonly string[]): Piece[] 
     pairs.forEach((pair, index) => {
       const keys = [...prefix, ...pair.key.keys.map(textOf)]
       if (startsWith(keys, full)) {
-        const [start, end] = keys.length === full.length ? pair.value.range : pair.range
+        const whole = keys.length === full.length
+        const [start, end] = whole ? pair.value.range : pair.range
         const next = pairs[index + 1]
         const previous = pairs[index - 1]
         const [cutStart, cutEnd] = !inline
@@ -186,9 +195,15 @@ function piecesOf(top: AST.TOMLTopLevelTable, full: readonly string[]): Piece[] 
             : previous !== undefined
               ? [previous.range[1], pair.range[1]]
               : pair.range
-        const whole = keys.length === full.length && pair.value.type === 'TOMLInlineTable'
-        const kind = inline ? (whole ? 'value' : 'inline') : whole ? 'value' : 'dotted'
-        pieces.push({ kind, start, end, cutStart, cutEnd })
+        pieces.push({
+          kind: whole ? 'value' : 'dotted',
+          inline,
+          relative: full.slice(prefix.length),
+          start,
+          end,
+          cutStart,
+          cutEnd,
+        })
       } else if (startsWith(full, keys) && pair.value.type === 'TOMLInlineTable') {
         addPairs(pair.value.body, keys, true)
       }
@@ -198,7 +213,7 @@ function piecesOf(top: AST.TOMLTopLevelTable, full: readonly string[]): Piece[] 
     if (node.type === 'TOMLKeyValue') addPairs([node], [], false)
     else if (startsWith(keysOf(node), full)) {
       const [start, end] = node.range
-      pieces.push({ kind: 'table', start, end, cutStart: start, cutEnd: end })
+      pieces.push({ kind: 'table', relative: full, start, end, cutStart: start, cutEnd: end })
     } else if (startsWith(full, keysOf(node))) addPairs(node.body, keysOf(node), false)
   }
   return pieces
@@ -206,10 +221,8 @@ function piecesOf(top: AST.TOMLTopLevelTable, full: readonly string[]): Piece[] 
 
 /** Takes out a piece: whole lines where nothing else is on them, and one of two empty lines that then meet. */
 function cut(text: string, piece: Piece): string {
-  const { cutStart, cutEnd } = piece
-  if (cutStart !== piece.cutStart || (piece.kind !== 'table' && !isWholeLine(text, piece))) {
-    return splice(text, cutStart, cutEnd, '')
-  }
+  const { kind, inline, cutStart, cutEnd } = piece
+  if (inline || (kind !== 'table' && !isWholeLine(text, piece))) return splice(text, cutStart, cutEnd, '')
   const start = lineStartOf(text, cutStart)
   let end = nextLineOf(text, cutEnd)
   const before = text.slice(0, start)

@@ -12,7 +12,11 @@ import { writeServer } from '../../../src/config/write-server.js'
 import { yamlSyntax } from '../../../src/config/yaml-syntax.js'
 import { differences, entries } from '../../fixtures/config/entries.js'
 
-const SYNTAXES: Readonly<Record<Client['syntax'], Syntax>> = { json: jsoncSyntax, toml: tomlSyntax, yaml: yamlSyntax }
+const SYNTAXES: Readonly<Record<Client['syntax'], Syntax>> = {
+  json: jsoncSyntax,
+  toml: tomlSyntax,
+  yaml: yamlSyntax,
+}
 /** All clients get as many as this together. */
 const RUNS = Number(process.env.CONFIG_RUNS ?? 690)
 
@@ -46,11 +50,19 @@ function checkRoundTrip(entry: UnresolvedEntry, client: Client): boolean {
   expect(servers.map(({ name }) => name)).toEqual([entry.name])
   const different = differences(entry, servers[0] as UnresolvedEntry)
   const named = (field: string) =>
-    notes.some(note => field === note.field || field.startsWith(`${note.field}.`) || isPassedOn(field, note.field))
-  expect({ client: client.id, unnamed: different.filter(field => !named(field)), text: text.slice(0, 2_000) }).toMatchObject({ unnamed: [] })
+    notes.some(
+      note => field === note.field || field.startsWith(`${note.field}.`) || isPassedOn(field, note.field),
+    )
+  expect({
+    client: client.id,
+    unnamed: different.filter(field => !named(field)),
+    text: text.slice(0, 2_000),
+  }).toMatchObject({ unnamed: [] })
   // What is named as lost is lost.
   const lost = notes.filter(({ kind }) => kind === 'lost').map(({ field }) => field)
-  expect(lost.filter(field => !different.some(other => other === field || other.startsWith(`${field}.`)))).toEqual([])
+  expect(
+    lost.filter(field => !different.some(other => other === field || other.startsWith(`${field}.`))),
+  ).toEqual([])
   const removed = removeServer(text, syntax, place, entry.name)
   expect(readConfig({ file: 'test', text: removed, syntax }, { client }).servers).toEqual([])
   return true
