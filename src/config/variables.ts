@@ -51,7 +51,7 @@ export const anyportVariables = variables({
         return undefined
     }
   },
-  escape: text => text.replaceAll('${', '$${'),
+  escape: text => text.replaceAll('${', () => '$${'),
 })
 
 /** `${VAR}` and, where `fallbacks` says so, `${VAR:-default}`. */
@@ -87,8 +87,7 @@ export function colonVariables(
       if (kinds.includes('folder')) {
         if (whole === FOLDERS.home) return { kind: 'folder', folder: 'home' }
         if (whole === FOLDERS.project) return { kind: 'folder', folder: 'project' }
-        // Others of its own: the open file, a setting, a command.
-        if (word !== undefined && word !== 'env') return foreign(whole, client)
+        if (OF_EDITORS.test(body)) return foreign(whole, client)
       }
       return undefined
     },
@@ -168,6 +167,10 @@ export const crushVariables = variables({
 })
 
 const FOLDERS = { home: '${userHome}', project: '${workspaceFolder}' } as const
+
+/** What else editors replace: the open file, a setting, the outcome of a command. */
+const OF_EDITORS =
+  /^(?:(?:config|command|workspaceFolder|extensionInstallFolder):.+|workspaceFolderBasename|(?:file|relativeFile)[A-Za-z]*|cwd|lineNumber|columnNumber|selectedText|execPath|defaultBuildTask|pathSeparator|\/)$/s
 
 function variables(rules: Rules): VariableSyntax {
   const read = (text: string, at?: Place): Template => {

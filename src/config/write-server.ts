@@ -290,7 +290,7 @@ class ServerWriter {
     const { disabled, enabled } = this.client.fields
     if (disabled !== undefined) this.#value.set(disabled, true)
     else if (enabled !== undefined) this.#value.set(enabled, false)
-    else this.#lost('disabled', 'no way to say in the file that a server is not to be used')
+    else this.#lost('disabled', 'no way to say in its file that a server is not to be used: there it will be')
   }
 
   #timeouts(): void {

@@ -10,7 +10,6 @@ export const cursor: Client = {
   userFiles: everywhere('~/.cursor/mcp.json'),
   projectFiles: ['.cursor/mcp.json'],
   variables: colonVariables('cursor', ['folder']),
-  variableFields: ['command', 'args', 'env', 'url', 'headers'],
   fields: {
     command: 'command',
     args: 'args',

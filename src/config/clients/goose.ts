@@ -27,6 +27,6 @@ export const goose: Client = {
     description: 'description',
   },
   types: { stdio: 'stdio', 'streamable-http': 'streamable_http' },
-  kept: ['bundled', 'display_name'],
+  kept: ['name', 'bundled', 'display_name'],
   always: name => ({ name, enabled: true }),
 }
