@@ -7,6 +7,16 @@ export type { SignInEvent } from './client/oauth/sign-in-events.js'
 export type { Target } from './client/open.js'
 export type { RemoteTarget, RemoteTransport } from './client/remote.js'
 export type { EraMemory } from './client/upstream.js'
+export type { Problem } from './config/problem.js'
+export { ConfigError } from './config/problem.js'
+export type { ConfigInput } from './config/read-config.js'
+export type {
+  GatewaySettings,
+  RemoteServer,
+  ServerEntry,
+  ServerSettings,
+  StdioServer,
+} from './config/server-entry.js'
 export type { Caller, CancelReason, ContextKey } from './exchange/context.js'
 export { Context, contextKey } from './exchange/context.js'
 export type { TransportErrorCode, TransportFacts } from './exchange/errors.js'
@@ -33,6 +43,8 @@ export type {
 export { gateway } from './node/gateway.js'
 export type { SignInOptions } from './node/oauth/authorizer-for.js'
 export { oauth } from './node/oauth/authorizer-for.js'
+export type { LoadConfigOptions, LoadedConfig } from './node/load-config.js'
+export { loadConfig } from './node/load-config.js'
 export type { LaunchPlan } from './node/process/launch-plan.js'
 export type { ServeEvent, ServeOptions, Server } from './node/serve.js'
 export { serve } from './node/serve.js'

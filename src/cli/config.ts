@@ -11,7 +11,15 @@ import { formatProblem, type Problem } from '../config/problem.js'
 import type { ReadConfig } from '../config/read-config.js'
 import { problemOfName } from '../config/read-server.js'
 import type { UnresolvedEntry } from '../config/server-entry.js'
-import { nodeAt, type PlainObject, type Syntax, SyntaxProblem, toPlain } from '../config/source.js'
+import {
+  nodeAt,
+  type PlainObject,
+  placeOf,
+  type Syntax,
+  SyntaxProblem,
+  splitMark,
+  toPlain,
+} from '../config/source.js'
 import { literal, type Template } from '../config/template.js'
 import { anyportVariables } from '../config/variables.js'
 import { type Note, writeServer } from '../config/write-server.js'
@@ -125,7 +133,7 @@ async function removeServers({ options, positionals }: Command): Promise<number>
       return after
     }, before)
   }
-  if (options['dry-run']) write(usage(file, () => edit(text ?? '')))
+  if (options['dry-run']) write(located(file, text ?? '', edit))
   else if (text !== undefined) await update(file, edit)
   for (const name of text === undefined ? positionals : missing)
     tell(`${file}: there is no server ${JSON.stringify(name)}`)
@@ -150,6 +158,7 @@ async function importServers({ options, positionals }: Command): Promise<number>
 async function exportServers({ options, positionals }: Command): Promise<number> {
   const { from, to } = options
   if (to === undefined) throw new UsageError('For whom? Write: anyport config export --to CLIENT')
+  named(to)
   const source = from === undefined ? discoverConfig() : clientFile(named(from), userScope(named(from)))
   if (source === undefined)
     throw new UsageError(
@@ -260,8 +269,8 @@ async function writeAll(
       return setServer(current, syntax, place, name, value)
     }, before)
   }
-  if (options['dry-run']) write(usage(file, () => edit(text ?? '')))
-  else if (written.length > 0) await update(file, edit)
+  if (options['dry-run']) write(located(file, text ?? '', edit))
+  else if (written.length > 0) await update(file, edit, isShared(file, owner, options) ? 0o666 : 0o600)
   for (const name of taken)
     tell(`${file}: another server is called ${JSON.stringify(name)} already; --replace replaces it`)
   for (const { entry } of written) {
@@ -383,7 +392,7 @@ function userScope(client: Client): 'user' | 'project' {
 }
 
 function ownerOf(file: string, text: string, syntax: Syntax): Client {
-  const root = usage(file, () => syntax.parse(text))
+  const root = located(file, text, syntax.parse)
   const client = detectClient(file, root) ?? clientNamed('anyport')
   return client as Client
 }
@@ -481,16 +490,28 @@ function tellNotes(notes: readonly Note[]): void {
   for (const { server, field, kind, message } of notes) tell(`${kind}: ${server}: ${field}: ${message}`)
 }
 
-async function update(file: string, edit: (text: string) => string): Promise<void> {
-  await updateConfigFile(file, text => usage(file, () => edit(text)))
+async function update(file: string, edit: (text: string) => string, mode = 0o600): Promise<void> {
+  await updateConfigFile(file, text => located(file, text, edit), { mode })
 }
 
-/** Texts that cannot be read are a mistake of their writer, with its place. */
-function usage<T>(file: string, work: () => T): T {
+/** A project's file, without values in place of references, is like every other of the project. */
+function isShared(file: string, owner: Client, { resolve: baked }: Options): boolean {
+  const path = file.replaceAll('\\', '/')
+  return (
+    !baked &&
+    owner.projectFiles.some(ending => path.endsWith(`/${ending}`)) &&
+    path !== clientFile(owner, 'user')
+  )
+}
+
+/** A text that cannot be read is a mistake of its writer, with its place. */
+function located<T>(file: string, text: string, work: (text: string) => T): T {
   try {
-    return work()
+    return work(text)
   } catch (error) {
-    throw error instanceof SyntaxProblem ? new TypeError(`${file}: ${error.message}`) : error
+    if (!(error instanceof SyntaxProblem)) throw error
+    const place = placeOf(file, splitMark(text)[1], error.offset)
+    throw new TypeError(formatProblem({ severity: 'error', place, message: error.message }))
   }
 }
 

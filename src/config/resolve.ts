@@ -60,7 +60,9 @@ export function resolveEntry(entry: UnresolvedEntry, resolver: Resolver): Resolv
         )
       case 'foreign':
         return fail(
-          `${JSON.stringify(reference.text)} means something to ${reference.client} only${reference.client === 'anyport' ? '; a text ${ is written $${' : ''}`,
+          reference.client === 'anyport'
+            ? `${JSON.stringify(reference.text)} is no reference that anyport knows; a text \${ is written $\${`
+            : `${JSON.stringify(reference.text)} means something to ${reference.client} only`,
         )
     }
   }

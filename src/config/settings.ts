@@ -7,7 +7,7 @@ import type { PlainObject, SourceEntry, SourceMap } from './source.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js'
 
 const SERVER_TIMES = ['idleTimeout', 'startTimeout', 'probeTimeout', 'timeout', 'maxTimeout'] as const
-const SERVER_KEYS = [
+export const SERVER_KEYS = [
   'protocol',
   'isolation',
   'lazy',
@@ -21,7 +21,7 @@ const SERVER_KEYS = [
   'allow',
   'deny',
 ] as const
-const GATEWAY_KEYS = [
+export const GATEWAY_KEYS = [
   'style',
   'limit',
   'maxTools',
@@ -31,7 +31,6 @@ const GATEWAY_KEYS = [
   'deny',
   'listTimeout',
   'servers',
-  '$schema',
 ] as const
 
 export interface FileSettings {

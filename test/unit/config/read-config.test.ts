@@ -282,11 +282,7 @@ describe('a value that cannot work is an error with its place, and what is expec
       '[mcp_servers.s]\ncommand = "x"\nbearer_token = "secret-value"\n',
       'f.toml:3:1: server "s": Codex refuses bearer_token; name a variable that holds it in bearer_token_env_var',
     ],
-    [
-      'f.toml',
-      '[mcp_servers.s]\ncommand = x\n',
-      'f.toml:2:11: unexpected character',
-    ],
+    ['f.toml', '[mcp_servers.s]\ncommand = x\n', 'f.toml:2:11: unexpected character'],
     ['f.yaml', 'extensions:\n  s:\n   cmd: x\n  cmd: [\n', 'f.yaml:'],
     ['f.yaml', 'mcpServers:\n  - command: x\n', 'f.yaml:2:5: each server in this list needs a name, a text'],
     [
@@ -337,9 +333,10 @@ describe('what each client means', () => {
   })
 
   it('variables of another client are text', () => {
-    const command = (text: string, client: string) =>
-      (one(server(`"command": ${JSON.stringify(text)}`), client)?.server as { readonly command: unknown })
-        .command
+    const command = (text: string, client: string) => {
+      const found = one(server(`"command": ${JSON.stringify(text)}`), client)?.server
+      return found?.kind === 'stdio' ? found.command : undefined
+    }
     expect(command('${A}', 'claude-code')).toMatchObject([{ kind: 'env', name: 'A' }])
     expect(command('${A}', 'cursor')).toEqual(['${A}'])
     expect(command('${config:a}', 'cursor')).toMatchObject([{ kind: 'foreign' }])
