@@ -31,11 +31,12 @@ export function bridgeTo(
   const inherited: string[] = []
   const options: string[] = transport === 'auto' ? [] : ['--transport', transport]
   for (const [name, value] of Object.entries(headers)) {
+    if (isSetByUs(name)) continue
     const text = literalText(value)
     if (text === undefined) {
       const names = variablesOf(value)
       const written = names === undefined ? undefined : anyportVariables.write(value)
-      if (names === undefined || written === undefined || written.includes('$${')) return undefined
+      if (names === undefined || written === undefined) return undefined
       inherited.push(...names)
       options.push('--header', `${name}: ${written}`)
     } else if (isSecret(name) || text.includes('${')) {
@@ -94,10 +95,17 @@ function variablesOf(template: Template): readonly string[] | undefined {
   const names: string[] = []
   for (const part of template) {
     if (typeof part === 'string') continue
-    if (part.kind !== 'env' || part.fallback !== undefined) return undefined
+    if (part.kind !== 'env') return undefined
     names.push(part.name)
   }
   return hasReference(template) ? names : undefined
+}
+
+/** Headers that people write down although the protocol says what they are: `anyport connect` sets them, and takes none. */
+export function isSetByUs(header: string): boolean {
+  return /^(?:accept|accept-encoding|connection|content-encoding|content-length|content-type|expect|keep-alive|last-event-id|mcp-method|mcp-name|mcp-param-.*|mcp-protocol-version|mcp-session-id|te|trailer|transfer-encoding|upgrade)$/i.test(
+    header,
+  )
 }
 
 function isSecret(header: string): boolean {

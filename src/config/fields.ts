@@ -5,8 +5,8 @@ import { toPath } from './client.js'
 import type { Problem } from './problem.js'
 import {
   entryOf,
+  lineStartsOf,
   type PlainValue,
-  placeOf,
   type SourceEntry,
   type SourceMap,
   type SourceNode,
@@ -24,8 +24,18 @@ export class Reading {
     readonly text: string,
   ) {}
 
+  #lines: readonly number[] | undefined
+
   place(offset: number): Place {
-    return placeOf(this.file, this.text, offset)
+    // Every reference has a place, and files may have megabytes: lines are looked for once.
+    this.#lines ??= lineStartsOf(this.text)
+    let [line, end] = [0, this.#lines.length]
+    while (line + 1 < end) {
+      const middle = (line + end) >> 1
+      if ((this.#lines[middle] as number) <= offset) line = middle
+      else end = middle
+    }
+    return { file: this.file, line: line + 1, column: offset - (this.#lines[line] as number) + 1 }
   }
 
   error(offset: number, message: string): void {

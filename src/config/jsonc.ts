@@ -100,13 +100,23 @@ class Reader {
   }
 
   #string(start: number): SourceNode & { readonly kind: 'scalar' } {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON does not allow them in texts
-    const pattern = /"(?:[^"\\\u0000-\u001F]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
-    pattern.lastIndex = start
-    const [quoted] = pattern.exec(this.text) ?? []
-    if (quoted === undefined)
-      throw new SyntaxProblem(start, 'this text has no closing quote, or an escape that JSON does not know')
-    return { kind: 'scalar', start, end: start + quoted.length, value: JSON.parse(quoted) }
+    let end = start
+    do {
+      end = this.text.indexOf('"', end + 1)
+    } while (end >= 0 && this.#isEscaped(end))
+    try {
+      if (end >= 0)
+        return { kind: 'scalar', start, end: end + 1, value: JSON.parse(this.text.slice(start, end + 1)) }
+    } catch {
+      // A line break within, or an escape that there is not.
+    }
+    throw new SyntaxProblem(start, 'this text has no closing quote, or an escape that JSON does not know')
+  }
+
+  #isEscaped(quote: number): boolean {
+    let backslashes = 0
+    while (this.text[quote - 1 - backslashes] === '\\') backslashes++
+    return backslashes % 2 === 1
   }
 }
 

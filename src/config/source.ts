@@ -84,6 +84,14 @@ export function placeOf(file: string, text: string, offset: number): Place {
   return { file, line, column: offset - lineStart + 1 }
 }
 
+/** The offsets at which lines begin. */
+export function lineStartsOf(text: string): readonly number[] {
+  const starts = [0]
+  for (let index = text.indexOf('\n'); index >= 0; index = text.indexOf('\n', index + 1))
+    starts.push(index + 1)
+  return starts
+}
+
 export function entryOf(node: SourceNode | undefined, key: string): SourceEntry | undefined {
   return node?.kind === 'map' ? node.entries.get(key) : undefined
 }

@@ -1,6 +1,6 @@
 /** Writes one entry as a client reads it, and names all that does not cross. */
 
-import { bridgedServer, bridgeTo, type Launcher, NPX } from './bridge.js'
+import { bridgedServer, bridgeTo, isSetByUs, type Launcher, NPX } from './bridge.js'
 import { type Client, type FieldPath, type TextField, type TimeoutField, toPath } from './client.js'
 import { inputsOf } from './resolve.js'
 import type { RemoteServer, RemoteTransport, SignIn, StdioServer, UnresolvedEntry } from './server-entry.js'
@@ -126,6 +126,9 @@ class ServerWriter {
       'bridged',
       `${title} cannot reach it itself, so that it starts anyport, which leads to it`,
     )
+    for (const name of Object.keys(server.headers).filter(isSetByUs)) {
+      this.#note(`server.headers.${name}`, 'lost', 'anyport sets it itself')
+    }
     if (server.auth !== undefined)
       this.#note('server.auth', 'lost', 'a bridge signs in as the server asks for')
     const inherited = bridge.inheritEnv === true ? [] : (bridge.inheritEnv ?? [])
