@@ -54,13 +54,33 @@ export interface TextAt {
 
 export class Fields {
   readonly #taken = new Set<string>()
+  readonly #map: SourceMap & { readonly entries: Map<string, SourceEntry> }
 
   constructor(
     readonly reading: Reading,
     /** As it is named in messages: `server "github"`. */
     readonly owner: string,
-    readonly map: SourceMap,
-  ) {}
+    map: SourceMap,
+  ) {
+    this.#map = { ...map, entries: new Map(map.entries) }
+  }
+
+  /** Entries that stand elsewhere and count as if they stood here, unless one of that name does. */
+  adopt(entries: ReadonlyMap<string, SourceEntry>): void {
+    for (const [key, entry] of entries) if (!this.#map.entries.has(key)) this.#map.entries.set(key, entry)
+  }
+
+  replace(key: string, entry: SourceEntry): void {
+    this.#map.entries.set(key, entry)
+  }
+
+  warnAt(offset: number, message: string): void {
+    this.reading.warn(offset, `${this.owner}: ${message}`)
+  }
+
+  errorAt(offset: number, message: string): void {
+    this.reading.error(offset, `${this.owner}: ${message}`)
+  }
 
   has(field: FieldPath): boolean {
     return this.find(field) !== undefined
@@ -68,7 +88,7 @@ export class Fields {
 
   /** The value at a path, without taking it. */
   find(field: FieldPath): SourceEntry | undefined {
-    let map: SourceNode = this.map
+    let map: SourceNode = this.#map
     const path = toPath(field)
     for (const [index, key] of path.entries()) {
       const entry = entryOf(map, key)
@@ -153,7 +173,7 @@ export class Fields {
     { readonly entry: SourceEntry; readonly value: PlainValue; readonly isPart: boolean }
   > {
     const rest = new Map<string, { entry: SourceEntry; value: PlainValue; isPart: boolean }>()
-    for (const [key, entry] of this.map.entries) {
+    for (const [key, entry] of this.#map.entries) {
       if (this.#taken.has(JSON.stringify([key]))) continue
       const inner = entry.node
       if (inner.kind === 'map') {
