@@ -1,7 +1,7 @@
 /** What `anyport config` takes. */
 
 import { parseDuration } from '../config/units.js'
-import { flag, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
+import { flag, list, type OptionSpecs, type OptionValues, oneOf, text, value } from './arguments.js'
 import type { CommandSpec } from './help.js'
 
 export const CONFIG_ACTIONS = ['list', 'add', 'remove', 'import', 'export', 'convert'] as const
@@ -58,6 +58,8 @@ export const CONFIG_OPTIONS = {
   'dry-run': flag('Print what would be written, and write nothing', { group: writing }),
   json: flag('List as JSON', { group: writing }),
 } as const satisfies OptionSpecs
+
+export type ConfigOptions = OptionValues<typeof CONFIG_OPTIONS>
 
 /** The options of each action besides those that all have. */
 export const OPTIONS_OF: Readonly<Record<ConfigAction, readonly (keyof typeof CONFIG_OPTIONS)[]>> = {
