@@ -1,10 +1,10 @@
 /** What `anyport config` says: results on stdout, everything else on stderr. */
 
+import type { Note } from '../config/entry-writer.js'
 import { formatProblem, type Problem } from '../config/problem.js'
 import type { UnresolvedEntry } from '../config/server-entry.js'
 import type { Template } from '../config/template.js'
 import { anyportVariables } from '../config/variables.js'
-import type { Note } from '../config/write-server.js'
 import { printable } from '../exchange/printable.js'
 import { nameOfCommand } from '../node/process/spawn-error.js'
 
