@@ -1,7 +1,7 @@
 /** One writer of a file at a time, across processes: a file beside it that only one of them can make. */
 
 import { randomUUID } from 'node:crypto'
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmdirSync, rmSync, statSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -60,7 +60,8 @@ function isStale(lock: string): boolean {
   const age = ageOf(lock)
   if (age === undefined) return false
   const content = contentOf(lock)
-  if (content === undefined) return false
+  // Some programs make a folder of this name their lock, and touch it as long as they hold it.
+  if (content === undefined) return age > MAX_AGE
   const [pid, host] = content.split(' ')
   if (content === '') return age > MAX_EMPTY
   return age > MAX_AGE || (host === hostname() && !isAlive(Number(pid)))
@@ -75,9 +76,19 @@ function removeStale(lock: string): void {
     return
   }
   try {
-    if (isStale(lock)) rmSync(lock, { force: true })
+    if (isStale(lock)) removeLock(lock)
   } finally {
     rmSync(guard, { force: true })
+  }
+}
+
+/** A folder goes only where nothing is in it. */
+function removeLock(lock: string): void {
+  try {
+    if (statSync(lock).isDirectory()) rmdirSync(lock)
+    else rmSync(lock, { force: true })
+  } catch {
+    // Gone meanwhile, or in use: then it is waited for.
   }
 }
 

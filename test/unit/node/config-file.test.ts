@@ -105,6 +105,29 @@ describe('a file is changed', () => {
     utimesSync(`${file}.lock`, 1, 1)
     await updateConfigFile(file, add('b'))
     expect(left()).toEqual([])
+    mkdirSync(`${file}.lock`)
+    utimesSync(`${file}.lock`, 1, 1)
+    await updateConfigFile(file, add('c'))
+    expect(left()).toEqual([])
+  })
+
+  it('only after another that holds the lock, as a file or as a folder', async () => {
+    const file = join(folder, 'f.json')
+    for (const lock of [
+      () => mkdirSync(`${file}.lock`),
+      () => writeFileSync(`${file}.lock`, `${process.pid} ${hostname()} us`),
+    ]) {
+      lock()
+      let done = false
+      const update = updateConfigFile(file, add(`s${Math.random()}`)).then(() => {
+        done = true
+      })
+      await new Promise(resolve => setTimeout(resolve, 100))
+      expect(done).toBe(false)
+      rmSync(`${file}.lock`, { recursive: true })
+      await update
+      expect(left()).toEqual([])
+    }
   })
 
   it.each([
