@@ -23,13 +23,12 @@ rmSync(`${dist}bin`, { recursive: true, force: true })
 await build({
   entryPoints: { anyport: `${dist}cli/main.js` },
   outdir: `${dist}bin`,
-  external: ['oauth4webapi'],
   // All beside each other, so that the way to package.json is the same as from the modules.
   chunkNames: '[name]-[hash]',
   ...common,
   splitting: true,
-  // Only for files in these formats, and loaded then.
-  external: ['toml-eslint-parser', 'yaml'],
+  // For sign-ins, and for files in these formats: loaded only then.
+  external: ['oauth4webapi', 'toml-eslint-parser', 'yaml'],
   plugins: [
     {
       name: 'undici-beside',

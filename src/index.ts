@@ -41,10 +41,10 @@ export type {
   ServersUpdate,
 } from './node/gateway.js'
 export { gateway } from './node/gateway.js'
-export type { SignInOptions } from './node/oauth/authorizer-for.js'
-export { oauth } from './node/oauth/authorizer-for.js'
 export type { LoadConfigOptions, LoadedConfig } from './node/load-config.js'
 export { loadConfig } from './node/load-config.js'
+export type { SignInOptions } from './node/oauth/authorizer-for.js'
+export { oauth } from './node/oauth/authorizer-for.js'
 export type { LaunchPlan } from './node/process/launch-plan.js'
 export type { ServeEvent, ServeOptions, Server } from './node/serve.js'
 export { serve } from './node/serve.js'

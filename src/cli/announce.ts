@@ -7,15 +7,24 @@ export interface Announcement {
   /** What is served: the command line or address. */
   readonly serving: string
   readonly server: Pick<Server, 'url' | 'sseUrl' | 'sockets'>
+  /** Names of the servers that are also served each alone. */
+  readonly servers?: readonly string[] | undefined
   readonly colors: boolean
 }
 
 /** Where each transport listens, and a client configuration to paste. */
-export function announcement({ version, serving, server, colors }: Announcement): string {
+export function announcement({ version, serving, server, servers, colors }: Announcement): string {
   const paint = (code: string, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text)
   const rows: (readonly [string, string, string])[] = []
   if (server.url !== undefined) rows.push(['Streamable HTTP', server.url, 'modern and legacy clients'])
   if (server.sseUrl !== undefined) rows.push(['HTTP+SSE', server.sseUrl, 'clients of 2024-11-05'])
+  if (server.url !== undefined && servers !== undefined) {
+    const { origin, pathname } = new URL(server.url)
+    for (const name of servers.slice(0, MAX_SERVERS))
+      rows.push(['One alone', `${origin}/servers/${encodeURIComponent(name)}${pathname}`, name])
+    if (servers.length > MAX_SERVERS)
+      rows.push(['One alone', '...', `and ${servers.length - MAX_SERVERS} more`])
+  }
   for (const address of server.sockets) {
     rows.push([address.startsWith('socket:') ? 'Unix socket' : 'TCP', address, 'stdio framing'])
   }
@@ -30,7 +39,11 @@ export function announcement({ version, serving, server, colors }: Announcement)
     ),
   ]
   if (server.url !== undefined) {
-    const configuration = { mcpServers: { [serverName(serving)]: { type: 'http', url: server.url } } }
+    const configuration = {
+      mcpServers: {
+        [servers === undefined ? serverName(serving) : 'anyport']: { type: 'http', url: server.url },
+      },
+    }
     lines.push(
       '',
       'For your client:',
@@ -42,6 +55,9 @@ export function announcement({ version, serving, server, colors }: Announcement)
   }
   return `${[...lines, '', paint('2', 'Ctrl+C stops it.'), ''].join('\n')}\n`
 }
+
+/** Lines that are still read. */
+const MAX_SERVERS = 20
 
 /** A short name for the configuration, from what looks most like a server's: `npx -y @scope/server-name` is `name`. */
 export function serverName(serving: string): string {

@@ -1,8 +1,8 @@
 /** What `anyport ps` and `anyport stop` take. */
 
+import { parseDuration } from '../config/units.js'
 import { flag, type OptionSpecs, value } from './arguments.js'
 import type { CommandSpec } from './help.js'
-import { parseDuration } from '../config/units.js'
 
 export const PS_OPTIONS = {
   json: flag('Print JSON'),

@@ -3,6 +3,7 @@
 import { parseDuration, parseSize } from '../config/units.js'
 import { LOG_LEVELS } from '../node/log.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, UsageError, value } from './arguments.js'
+import { GATEWAY_OPTIONS } from './gateway-options.js'
 import type { CommandSpec } from './help.js'
 import { REMOTE_OPTIONS } from './remote-options.js'
 import { SIGN_IN_OPTIONS } from './sign-in-options.js'
@@ -55,6 +56,8 @@ export const SERVE_OPTIONS = {
   }),
   socket: value('Serve on a Unix domain socket', text, { metavar: 'PATH', group: pipes }),
   tcp: value('Serve the stdio framing on a TCP port', parseHostPort, { metavar: 'HOST:PORT', group: pipes }),
+
+  ...GATEWAY_OPTIONS,
 
   cwd: value('Working directory of the command', text, { metavar: 'FOLDER', group: server }),
   env: list('Variable for the command; a bare NAME passes on our own value (repeatable)', parseVariable, {
@@ -168,14 +171,16 @@ export const SERVE: CommandSpec = {
   usage: [
     'anyport serve [options] -- COMMAND [ARGS...]',
     'anyport serve [options] URL | socket:PATH | tcp://HOST:PORT',
+    'anyport serve [options] [--config FILE]',
   ],
   summary:
-    'Serves one MCP server on every HTTP transport at once: Streamable HTTP for modern and legacy clients, and HTTP+SSE.',
+    'Serves one MCP server, or many as one, on every HTTP transport at once: Streamable HTTP for modern and legacy clients, and HTTP+SSE.',
   examples: [
     ['a server from npm, on port 3000', 'anyport serve -- npx -y @modelcontextprotocol/server-everything'],
     ['any free port, a secret from a file', 'anyport serve --port 0 --env-file .env -- uvx some-server'],
     ['a server elsewhere, which speaks whatever it speaks', 'anyport serve https://mcp.example.com/sse'],
     ['one server for all your editors', 'anyport serve --stdio --shared -- npx -y some-server'],
+    ['all servers of a client, behind one address', 'anyport serve --config ~/.cursor/mcp.json'],
     ['a server that already listens', 'anyport serve socket:/run/user/1000/server.sock'],
   ],
   notes: ['Times are written 500ms, 2s, 10m or 1h; sizes 64KiB, 4MiB or 1GiB.'],

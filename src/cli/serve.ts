@@ -4,9 +4,10 @@ import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
 import { TransportError } from '../exchange/errors.js'
 import type { LossKind } from '../legacy/losses.js'
+import type { ConfigGateway } from '../node/config-gateway.js'
 import { eraCache } from '../node/era-cache.js'
 import { collectWhenIdle } from '../node/idle-collection.js'
-import { createLog, type Log, useColors } from '../node/log.js'
+import { createLog, type Log, useColors, withFields } from '../node/log.js'
 import { type ServeEvent, type Server, serve } from '../node/serve.js'
 import { serverCache } from '../node/server-cache.js'
 import { version } from '../node/version.js'
@@ -32,10 +33,12 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
     format: options['log-format'],
   })
   const own = version()
-  const target = await targetOf(parsed, log)
+  const many = options.config !== undefined || (parsed.positionals.length === 0 && parsed.rest === undefined)
+  const config = many ? await openConfig(parsed, log, own) : undefined
+  const target = config === undefined ? await targetOf(parsed, log) : { name: namesOf(config) }
   const unusable = new Unusable()
   // Before anything is started: a signal that nobody hears would leave the server behind.
-  const signal = signalled()
+  const signal = signalled(config)
   const noise = noiseLog(log)
   const onEvent = (event: ServeEvent) => {
     if (event.type === 'noise') noise(event)
@@ -44,17 +47,18 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
 
   let server: Server
   try {
-    server = await serve(target, {
+    server = await serve(config?.gateway ?? (target as Target | RemoteTarget), {
       ...serveOptions(parsed),
       clientInfo: { name: 'anyport', version: own },
       onEvent,
     })
   } catch (error) {
+    await config?.close()
     throw error instanceof TypeError ? new UsageError(error.message) : error
   }
   // By the end of this turn it is known whether the program could be started.
   await new Promise(resolve => setImmediate(resolve))
-  if (unusable.error === undefined) await announce(server, { own, target, options, log })
+  if (unusable.error === undefined) await announce(server, { own, target, options, log, config })
   limitYoungGeneration()
   collectWhenIdle()
 
@@ -68,6 +72,7 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
     await server.close({ drainTimeout: options['drain-timeout'] })
     log.info('stopped', 'Stopped')
   }
+  await config?.close()
   await log.flush()
   return 0
 }
@@ -96,12 +101,42 @@ class Unusable {
   }
 }
 
-/** Resolves with the first signal to end; from then on another one ends us at once, children included. */
-function signalled(): Promise<NodeJS.Signals> {
+/** Many servers. Loaded only then. */
+async function openConfig(parsed: Parsed, log: Log, version: string): Promise<ConfigGateway> {
+  const noises = new Map<string, ReturnType<typeof noiseLog>>()
+  const { openConfig } = await import('./serve-config.js')
+  return await openConfig(parsed, {
+    log,
+    version,
+    common: { ...serveOptions(parsed), clientInfo: { name: 'anyport', version } },
+    onServerEvent: (server, event) => {
+      const own = server === '' ? log : withFields(log, { server })
+      if (event.type !== 'noise') return logEvent(own, server, event)
+      const noise = noises.get(server) ?? noiseLog(own)
+      noises.set(server, noise)
+      noise(event)
+    },
+  })
+}
+
+function namesOf(config: ConfigGateway): string {
+  const { servers, file } = config.config()
+  return `${servers.length === 1 ? '1 server' : `${servers.length} servers`} of ${file}`
+}
+
+/**
+ * Resolves with the first signal to end; from then on another one ends us at once, children included. SIGHUP asks a daemon to
+ * read its configuration again; on a terminal it says that this has gone.
+ */
+function signalled(config: ConfigGateway | undefined): Promise<NodeJS.Signals> {
   return new Promise(resolve => {
     let signals = 0
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
+        if (signal === 'SIGHUP' && config !== undefined && !process.stdin.isTTY && !process.stderr.isTTY) {
+          void config.reload()
+          return
+        }
         if (++signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
         resolve(signal)
       })
@@ -158,18 +193,20 @@ export function serveOptions({ options, given }: Pick<Parsed, 'options' | 'given
 
 interface Situation {
   readonly own: string
-  readonly target: Target | RemoteTarget
+  readonly target: { readonly name: string }
   readonly options: Options
   readonly log: Log
+  readonly config: ConfigGateway | undefined
 }
 
-async function announce(server: Server, { own, target, options, log }: Situation): Promise<void> {
+async function announce(server: Server, { own, target, options, log, config }: Situation): Promise<void> {
   if (options['log-format'] === 'text') {
     // Nobody reads a banner on the stderr of a program that is some client's stdio server.
     if (options.quiet || options.stdio || options['log-level'] === 'silent') return
     const { announcement } = await import('./announce.js')
     const colors = useColors(process.stderr)
-    process.stderr.write(announcement({ version: own, serving: target.name, server, colors }))
+    const servers = config?.config().servers.map(({ name }) => name)
+    process.stderr.write(announcement({ version: own, serving: target.name, server, servers, colors }))
     return
   }
   const places = [server.url, ...server.sockets, ...(options.stdio ? ['stdio'] : [])]

@@ -1,6 +1,7 @@
 /** How to sign in to remote servers: for `login`, and for every command that calls one. */
 
 import { readFile } from 'node:fs/promises'
+import { parseDuration } from '../config/units.js'
 import type { SignInOptions } from '../node/oauth/authorizer-for.js'
 import {
   flag,
@@ -14,7 +15,6 @@ import {
 } from './arguments.js'
 import type { CommandSpec } from './help.js'
 import { WIRE_OPTIONS } from './remote-options.js'
-import { parseDuration } from '../config/units.js'
 
 const group = 'Signing in'
 

@@ -102,7 +102,8 @@ async function authorizerOf(address: string, { options, given }: Parsed, log: Lo
   return oauth(url, { ...settings, onEvent: signInLog(log) })
 }
 
-function remoteOptions(options: Options) {
+/** How servers at URLs are reached. Throws `UsageError` for files that cannot be read. */
+export function remoteOptions(options: Options) {
   const { header } = options
   const headers = new Map(header)
   const twice = header.find(([name, value]) => headers.get(name) !== value)

@@ -19,8 +19,8 @@ export interface CommandTarget {
   readonly env?: Environment
   /** Where inherited values come from; our own environment by default. */
   readonly inherit?: Environment
-  /** Inherits our whole environment, secrets included. Default false. */
-  readonly inheritEnv?: boolean
+  /** Inherits our whole environment, secrets included, or these variables of it. Default false. */
+  readonly inheritEnv?: boolean | readonly string[]
   /** Receives each line that the program writes to stderr. */
   readonly onStderr?: (line: string) => void
   /** Receives what is about to be started, each time. */
@@ -56,7 +56,8 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
     }
     const name = options.name ?? nameOfCommand(target.command, target.args ?? [])
     const { env = {}, inherit = process.env, inheritEnv = false, ...program } = target
-    const environment = childEnvironment({ env, inherit, inheritNames: inheritEnv ? ['*'] : [] })
+    const inheritNames = typeof inheritEnv === 'boolean' ? (inheritEnv ? ['*'] : []) : inheritEnv
+    const environment = childEnvironment({ env, inherit, inheritNames })
     return {
       name,
       identity: identityOf(target),

@@ -14,6 +14,8 @@ export interface GatewayTarget
   extends Omit<GatewayServer, 'handler'>,
     Omit<UpstreamOptions, 'onEvent' | 'capacity'> {
   readonly target: Target | RemoteTarget | Handler
+  /** Started when all are. Default true, unless each session has its own. */
+  readonly warm?: boolean | undefined
 }
 
 export type GatewaySource = Target | RemoteTarget | Handler | GatewayTarget
@@ -64,8 +66,8 @@ class RunningGateway implements ServerGateway {
   readonly #options: ServerGatewayOptions
   readonly #gateway: Gateway
   #upstreams = new Map<string, Upstream>()
-  /** Those where each session has its own: there is nothing to start before. */
-  readonly #perSession = new WeakSet<Upstream>()
+  /** Those that start with their first call. Where each session has its own, there is nothing to start before. */
+  readonly #lazy = new WeakSet<Upstream>()
   readonly #draining = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
 
@@ -106,7 +108,7 @@ class RunningGateway implements ServerGateway {
 
   warm(): void {
     // What goes wrong is an event, and told to each caller as well.
-    for (const up of this.#upstreams.values()) if (!this.#perSession.has(up)) up.ready().catch(() => {})
+    for (const up of this.#upstreams.values()) if (!this.#lazy.has(up)) up.ready().catch(() => {})
   }
 
   async ready(): Promise<void> {
@@ -139,7 +141,7 @@ class RunningGateway implements ServerGateway {
   #opened(sources: Readonly<Record<string, GatewaySource>>) {
     const upstreams = new Map<string, Upstream>()
     const servers = Object.entries(sources).map(([name, source]): [string, GatewayServer] => {
-      const { target, prefix, tools, prompts, ...own }: GatewayTarget =
+      const { target, prefix, tools, prompts, warm, ...own }: GatewayTarget =
         'target' in source ? source : { target: source }
       let handler = target
       if (typeof handler !== 'function') {
@@ -149,7 +151,8 @@ class RunningGateway implements ServerGateway {
           onEvent: event => this.#options.onServerEvent?.(name, event),
         })
         upstreams.set(name, up)
-        if ((own.isolation ?? this.#options.isolation) === 'session') this.#perSession.add(up)
+        const perSession = (own.isolation ?? this.#options.isolation) === 'session'
+        if (!(warm ?? !perSession)) this.#lazy.add(up)
         handler = up.handler
       }
       return [name, { handler, prefix, tools, prompts }]

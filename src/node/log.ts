@@ -42,6 +42,15 @@ const MAX_BUFFERED = 1024 * 1024
 const MAX_BUFFERED_IMPORTANT = 2 * MAX_BUFFERED
 const FLUSH_LIMIT = 1_000
 
+/** The same log, with fields that every record has. */
+export function withFields(log: Log, own: LogFields): Log {
+  const write =
+    (level: 'debug' | 'info' | 'warn' | 'error'): Write =>
+    (event, message, fields) =>
+      log[level](event, message, { ...own, ...fields })
+  return { ...log, debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}
+
 export function createLog(options: LogOptions = {}): Log {
   const { level = 'info', format = 'text', output = process.stderr } = options
   const colors = options.colors ?? useColors(output)

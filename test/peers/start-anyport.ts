@@ -22,6 +22,8 @@ export interface StartOptions {
   readonly early?: boolean
   /** A target in place of a command, such as `socket:PATH`. */
   readonly target?: string
+  /** A configuration file in place of a command; its servers are marked where they take MCP_TEST_MARK from the environment. */
+  readonly config?: string
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -47,12 +49,18 @@ export interface Anyport {
 export async function startAnyport(command: readonly string[], options: StartOptions = {}): Promise<Anyport> {
   const mark = randomUUID()
   const marking = ['--env', `MCP_TEST_MARK=${mark}`]
+  const rest = restOf()
+  function restOf() {
+    if (options.config !== undefined) return ['--config', options.config]
+    return options.target === undefined ? [...marking, '--', ...command] : [options.target]
+  }
+  // A configuration says itself what its servers take from our environment.
+  const marked = options.config === undefined ? {} : { MCP_TEST_MARK: mark }
   const strict = options.early ? [] : ['--strict-start']
-  const rest = options.target === undefined ? [...marking, '--', ...command] : [options.target]
   const child = spawn(
     process.execPath,
     [ANYPORT, 'serve', '--port', '0', '--log-format', 'json', ...strict, ...(options.options ?? []), ...rest],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...options.environment } },
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...marked, ...options.environment } },
   )
   const { log, line } = readLog(child)
   try {
