@@ -5,19 +5,20 @@ import { commandHelp } from '../../../src/cli/help.js'
 import { SERVE } from '../../../src/cli/serve-options.js'
 
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+const table = readFileSync(new URL('../../../docs/options.md', import.meta.url), 'utf8')
 const help = commandHelp(SERVE)
 const options: OptionSpecs = SERVE.options
 
 /** The rows of the table of options: `--name METAVAR`, meaning, default. */
 const rows = new Map(
-  readme.split('\n').flatMap(line => {
+  table.split('\n').flatMap(line => {
     const [, name, metavar = '', standard = ''] =
       /^\| `--([a-z-]+) ?([^`]*)` *\|[^|]+\| *([^|]*?) *\|$/.exec(line) ?? []
     return name === undefined ? [] : [[name, { metavar, standard }] as const]
   }),
 )
 
-describe('the options in the README are those of the command', () => {
+describe('the options in the documents are those of the command', () => {
   it('every option of the help, and no other', () => {
     const inHelp = [...help.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, name]) => name)
     expect([...rows.keys()]).toEqual(inHelp)
