@@ -1,6 +1,8 @@
 /** The products, how each is started, and how it is spoken to. A lane is one product in one era. */
 
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const node = process.execPath
@@ -9,6 +11,9 @@ const ANYPORT = fileURLToPath(new URL('../dist/bin/anyport.js', import.meta.url)
 const SUPERGATEWAY = fileURLToPath(new URL('../node_modules/supergateway/dist/index.js', import.meta.url))
 const MCP_PROXY = fileURLToPath(new URL('../node_modules/mcp-proxy/dist/bin/mcp-proxy.mjs', import.meta.url))
 const FORWARDER = fileURLToPath(new URL('forwarder.mjs', import.meta.url))
+const MCP_REMOTE = fileURLToPath(new URL('../node_modules/mcp-remote/dist/proxy.js', import.meta.url))
+const REMOTE_FORWARDER = fileURLToPath(new URL('remote-forwarder.mjs', import.meta.url))
+const REMOTE = fileURLToPath(new URL('http-echo-server.mjs', import.meta.url))
 const RAW = fileURLToPath(new URL('raw-server.mjs', import.meta.url))
 
 /**
@@ -16,6 +21,9 @@ const RAW = fileURLToPath(new URL('raw-server.mjs', import.meta.url))
  * - `announces`: takes port 0 and prints a JSON line with its URL on stderr.
  * - `sharedSession`: one session for all connections, for a product that starts a child for each session.
  * - `sessions`, `streams`: how many the memory measure opens.
+ * - `remote`: leads to `REMOTE_SERVER`, which runs already.
+ * - `pipe`: is spoken to on stdin and stdout.
+ * - `env`: variables for it.
  * - `cell`: runs only when `--cells` has it, or when `--only` names the lane.
  * - `broadcasts`: a list change of the server is expected on every idle stream.
  */
@@ -46,7 +54,65 @@ const lanes = [
   mcpProxy('mcp-proxy', 'legacy'),
   { ...supergateway('supergateway-modern', 'modern'), cell: 'modern-peers' },
   { ...mcpProxy('mcp-proxy-modern', 'modern'), cell: 'modern-peers' },
+  // Without a product between: what the hop of the others adds is the difference to this.
+  remote('remote-direct', 'legacy', true, port => [REMOTE, '--port', `${port}`]),
+  remote('http-forwarder', 'legacy', true, (port, url) => [REMOTE_FORWARDER, '--port', `${port}`, url]),
+  remoteAnyport('anyport-http-legacy', 'legacy', true),
+  remoteAnyport('anyport-http-modern', 'modern', true),
+  remote('stdio-forwarder', 'legacy', false, (_port, url) => [REMOTE_FORWARDER, '--stdio', url]),
+  remoteAnyport('anyport-stdio-legacy', 'legacy', false),
+  remoteAnyport('anyport-stdio-modern', 'modern', false),
+  {
+    ...remote('mcp-remote', 'legacy', false, (_port, url) => [
+      MCP_REMOTE,
+      url,
+      '--transport',
+      'http-only',
+      '--silent',
+    ]),
+    needs: MCP_REMOTE,
+    // It keeps notes, by default in the home folder.
+    env: { MCP_REMOTE_CONFIG_DIR: join(tmpdir(), 'anyport-bench-mcp-remote') },
+  },
+  {
+    ...remote('supergateway-remote', 'legacy', false, (_port, url) => [
+      ...[SUPERGATEWAY, '--streamableHttp', url, '--outputTransport', 'stdio', '--logLevel', 'none'],
+    ]),
+    product: 'supergateway',
+    needs: SUPERGATEWAY,
+  },
 ]
+
+/** The server that the remote lanes lead to. */
+export const REMOTE_SERVER = {
+  name: 'remote server',
+  announces: true,
+  launch: port => ({ command: node, args: [REMOTE, '--port', `${port}`] }),
+}
+
+/** `http`: spoken to on HTTP, otherwise on stdio. */
+function remote(name, era, http, argsOf) {
+  return {
+    name,
+    product: name,
+    era,
+    remote: true,
+    announces: http,
+    pipe: !http,
+    sessions: 0,
+    streams: 0,
+    cell: 'remote',
+    launch: (port, url) => ({ command: node, args: argsOf(port, url) }),
+  }
+}
+
+function remoteAnyport(name, era, http) {
+  const own = ['--log-format', 'json', '--protocol', era]
+  const lane = remote(name, era, http, (port, url) =>
+    http ? [ANYPORT, 'serve', '--port', `${port}`, ...own, url] : [ANYPORT, 'connect', ...own, url],
+  )
+  return { ...lane, product: 'anyport', needs: ANYPORT }
+}
 
 function anyport(name, era, serverEra) {
   return {
@@ -125,7 +191,14 @@ function mcpProxy(name, era) {
   }
 }
 
-export const CELLS = ['crossing', 'modern-peers']
+/** What a lane's ratios are to: that without a product, and the plain one in its place. */
+export function yardsticks(name) {
+  const lane = lanes.find(lane => lane.name === name)
+  if (!lane?.remote) return { raw: 'raw', forwarder: 'forwarder' }
+  return { raw: 'remote-direct', forwarder: lane.pipe ? 'stdio-forwarder' : 'http-forwarder' }
+}
+
+export const CELLS = ['crossing', 'modern-peers', 'remote']
 
 /** The lanes to run, and those left out because a file is missing. `only` names products or lanes. */
 export function chooseLanes(only, cells) {

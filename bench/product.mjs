@@ -21,18 +21,19 @@ export class Product {
   spawnedAt = 0
 
   /**
-   * `launch(port)` gives `{ command, args }`; a product that announces itself takes port 0 and prints where it listens.
-   * `settledMemory` needs `collectable`.
+   * `launch(port, remote)` gives `{ command, args }`, where `remote` is the address of a server that runs already; a product that
+   * announces itself takes port 0 and prints where it listens. `settledMemory` needs `collectable`.
    */
-  static async start(lane, { collectable = false } = {}) {
+  static async start(lane, { collectable = false, remote } = {}) {
     const product = new Product()
     product.name = lane.name
     product.port = lane.announces ? 0 : await freePort()
-    const { command, args } = lane.launch(product.port)
-    const env = collectable ? { ...process.env, NODE_OPTIONS: `--require "${COLLECT}"` } : process.env
+    const { command, args } = lane.launch(product.port, remote)
+    const collecting = collectable ? { NODE_OPTIONS: `--require "${COLLECT}"` } : {}
+    const env = { ...process.env, ...lane.env, ...collecting }
     product.spawnedAt = performance.now()
     const child = spawn(command, args, {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: lane.pipe ? ['pipe', 'pipe', 'pipe'] : ['ignore', 'ignore', 'pipe'],
       env,
     })
     product.#child = child
@@ -49,6 +50,14 @@ export class Product {
 
   get pid() {
     return this.#child.pid
+  }
+
+  get stdin() {
+    return this.#child.stdin
+  }
+
+  get stdout() {
+    return this.#child.stdout
   }
 
   get alive() {

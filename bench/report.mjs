@@ -1,5 +1,6 @@
 /** Medians over the passes of all rounds, ratios within a pass, and the targets. */
 
+import { yardsticks } from './lanes.mjs'
 import { median } from './measures.mjs'
 
 /** Each: what it is, the value, the bound, and whether more or less is wanted. Ratios are to the forwarder in the same pass. */
@@ -28,11 +29,12 @@ function ratios(rows, lane, base, [measure, field]) {
 
 const middle = list => (list.length === 0 ? undefined : median(list))
 
-/** Everything as numbers: per lane, measure and field the median, and the median ratios to raw and to the forwarder. */
+/** Everything as numbers: per lane, measure and field the median, and the median ratios to its yardsticks. */
 export function summarise(rows) {
   const summary = {}
   for (const row of rows) {
     for (const [lane, measures] of Object.entries(row)) {
+      const { raw, forwarder } = yardsticks(lane)
       for (const [measure, fields] of Object.entries(measures)) {
         for (const field of Object.keys(fields)) {
           summary[lane] ??= {}
@@ -40,8 +42,8 @@ export function summarise(rows) {
           const path = [measure, field]
           summary[lane][measure][field] ??= {
             median: middle(values(rows, lane, path)),
-            toRaw: middle(ratios(rows, lane, 'raw', path)),
-            toForwarder: middle(ratios(rows, lane, 'forwarder', path)),
+            toRaw: middle(ratios(rows, lane, raw, path)),
+            toForwarder: middle(ratios(rows, lane, forwarder, path)),
           }
         }
       }

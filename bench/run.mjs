@@ -9,8 +9,9 @@ import { writeFileSync } from 'node:fs'
 import { arch, cpus, platform } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Client } from './client.mjs'
-import { CELLS, chooseLanes } from './lanes.mjs'
+import { CELLS, chooseLanes, REMOTE_SERVER } from './lanes.mjs'
 import { measureEvents, measureMemory, measurePayload, measureRequests } from './measures.mjs'
+import { PipeClient } from './pipe-client.mjs'
 import { Product } from './product.mjs'
 import { judge, printReport, printVerdicts, summarise } from './report.mjs'
 
@@ -24,7 +25,8 @@ const HELP = `npm run bench -- [options]
   --rounds N        interleaved rounds (4; quick: 1)
   --seconds S       length of one measure of requests (1.5; quick: 0.6)
   --cells NAMES     crossing: also anyport between two eras, a legacy client of a modern server and the reverse;
-                    modern-peers: also the other products with modern requests
+                    modern-peers: also the other products with modern requests;
+                    remote: products that lead to a server over HTTP, from HTTP and from stdio, with mcp-remote and supergateway
   --json FILE       all samples (rounds: one entry per pass), medians, verdicts and errors
   --quick           one short round, about two minutes with all products
   --check           exit with 1 if a target is missed or could not be measured`
@@ -34,6 +36,8 @@ const { chosen, skipped } = chooseLanes(options.only, options.cells)
 const rows = []
 const errors = []
 let stopping = false
+/** The address of the server that remote lanes lead to. */
+let remote
 
 process.on('exit', () => Product.killAllNow())
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -55,6 +59,11 @@ async function main() {
   for (const { name, missing } of skipped)
     print(`skipped ${name}: ${missing} is missing${name.startsWith('anyport') ? ' (npm run build)' : ''}`)
   try {
+    if (chosen.some(lane => lane.remote)) {
+      const server = await Product.start(REMOTE_SERVER)
+      await server.listening()
+      remote = `http://127.0.0.1:${server.port}/mcp`
+    }
     for (let round = 0; round < options.rounds && !stopping; round++) {
       process.stderr.write(`round ${round + 1} of ${options.rounds}\n`)
       rows.push(...(await runRound(round)))
@@ -94,7 +103,7 @@ async function main() {
     writeFileSync(options.json, `${JSON.stringify(told, undefined, 2)}\n`)
   }
   print(`\n${Math.round((performance.now() - began) / 1000)} s`)
-  const ours = errors.some(({ lane }) => !['supergateway', 'mcp-proxy'].includes(lane))
+  const ours = errors.some(({ lane }) => !/^(supergateway|mcp-proxy|mcp-remote)/.test(lane))
   const missed = options.check && (verdicts.length === 0 || verdicts.some(({ met }) => met !== true))
   process.exitCode = ours || missed ? 1 : 0
 }
@@ -164,6 +173,7 @@ async function runRound(round) {
 
   if (has('memory') && round < options.memoryRounds) {
     for (const lane of rotated(chosen, round)) {
+      if (lane.streams === 0) continue
       await attempt(0, lane, 'memory', () =>
         measureMemory(lane, async work => {
           const bench = await start(lane, { collectable: true })
@@ -184,10 +194,10 @@ function rotated(list, by) {
 }
 
 async function start(lane, how) {
-  const product = await Product.start(lane, how)
+  const product = await Product.start(lane, { ...how, remote })
   try {
     await product.listening()
-    const client = new Client(lane, product.port)
+    const client = lane.pipe ? new PipeClient(lane, product) : new Client(lane, product.port)
     await client.firstAnswer(product)
     return { lane, product, client, firstAnswer: performance.now() - product.spawnedAt }
   } catch (error) {
