@@ -47,6 +47,17 @@ await build({
   outfile: `${dist}bin/undici.js`,
   ...common,
   minifySyntax: true,
+  plugins: [
+    {
+      // We speak HTTP/1.1, and node:http2 takes its time to load.
+      name: 'without-http2',
+      setup(build) {
+        build.onLoad({ filter: /[\\/]client-h2\.js$/ }, () => ({
+          contents: "module.exports = () => { throw new Error('HTTP/2 is not spoken here') }",
+        }))
+      },
+    },
+  ],
   banner: {
     js: "import { createRequire } from 'node:module'\nconst require = createRequire(import.meta.url)",
   },

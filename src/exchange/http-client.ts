@@ -35,6 +35,8 @@ export interface HttpBodyListener {
 }
 
 export interface HttpClient {
+  /** Begins to load what the first call needs, for those who know that it comes. Connects to nothing. */
+  prepare?(): void
   /**
    * Resolves with the answer's head, whatever its status. Rejects with a `TransportError` that names the hop and what failed
    * (name resolution, connection, TLS, proxy, timeout); it is `retryable` where the request certainly never reached the server.

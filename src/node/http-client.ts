@@ -63,6 +63,11 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
     this.#dialler = new Dialler(connectTimeout, secureContextOf(options))
   }
 
+  prepare(): void {
+    // Whoever calls hears of it.
+    loadClient().catch(() => {})
+  }
+
   send(call: HttpCall, context: Context): Promise<HttpAnswer> {
     return this.#Client === undefined ? this.#first(call, context) : this.#send(call, context, 0)
   }
@@ -97,14 +102,8 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
     return this.#send({ ...call, url: outcome.href }, context, redirects + 1)
   }
 
-  /**
-   * Undici takes some time to load, and a server that is never called does not need it. All of it would take three times as long, and
-   * would change the `fetch` of the whole process, which is not ours.
-   */
   async #first(call: HttpCall, context: Context): Promise<HttpAnswer> {
-    // @ts-expect-error: the file has no types of its own.
-    const { default: client } = await import('undici/lib/dispatcher/client.js')
-    this.#Client = client
+    this.#Client = await loadClient()
     return this.#send(call, context, 0)
   }
 
@@ -163,6 +162,16 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
     this.#routes.set(url, route)
     return route
   }
+}
+
+/**
+ * Undici takes some time to load, and a server that is never called does not need it. All of it would take three times as long, and would
+ * change the `fetch` of the whole process, which is not ours.
+ */
+async function loadClient(): Promise<typeof Client> {
+  // @ts-expect-error: the file has no types of its own.
+  const { default: client } = await import('undici/lib/dispatcher/client.js')
+  return client
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])

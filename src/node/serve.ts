@@ -137,6 +137,7 @@ export async function serve(
   // that are not needed before are therefore dynamic.
   const target = 'open' in what && eager ? openedEarly(what) : what
   if ('warm' in target && eager) target.warm()
+  if ('remote' in target && eager) prepareFor(target)
   const up: Served | undefined =
     typeof target === 'function'
       ? undefined
@@ -211,6 +212,12 @@ function openedEarly(target: Target): Target {
       return opened
     },
   }
+}
+
+/** Loads what the first call to a remote server takes, beside all else that is loaded. */
+function prepareFor({ remote }: RemoteTarget): void {
+  import('../client/open-remote.js').catch(() => {})
+  remote.client.prepare?.()
 }
 
 /** Tells of each loss, with how often its kind has happened. */

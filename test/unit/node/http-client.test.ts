@@ -132,7 +132,9 @@ describe('requests and answers', () => {
   })
 
   it('leaves the fetch of the process alone', async () => {
-    await send(client(), post(`http://${await http(echo)}/`))
+    const prepared = client()
+    prepared.prepare?.()
+    await send(prepared, post(`http://${await http(echo)}/`))
     expect(dispatcher()).toBe(dispatcherBefore)
   })
 
