@@ -17,6 +17,13 @@ import * as web from 'anyport/fetch'
 for (const name of ['serve', 'connect'])
   if (typeof anyport[name] !== 'function') throw new Error('anyport does not export ' + name)
 if (typeof web.fetchHandler !== 'function') throw new Error('anyport/fetch does not export fetchHandler')
+
+// Calls for what is loaded with the first call.
+const url = 'http://127.0.0.1:1/mcp'
+const { client } = anyport.connect({ url }).remote
+const context = new anyport.Context({ binding: 'internal' })
+const refused = await client.send({ method: 'GET', url, headers: {} }, context).catch(error => error)
+if (refused.code !== 'ERR_CONNECT') throw refused
 `
 
 const CONSUMER = `
@@ -30,6 +37,7 @@ const running = await serve(server, { port: 0 })
 const wrong: number = running
 // @ts-expect-error
 serve(server, { port: 'three thousand' })
+connect({ url: new URL('http://127.0.0.1:3000/mcp'), headers: { 'x-key': '1' } }).remote.client
 export const handler: (...args: never[]) => unknown = fetchHandler
 export { wrong }
 `

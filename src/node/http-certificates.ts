@@ -3,15 +3,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import * as tls from 'node:tls'
-
-export interface CertificateOptions {
-  /** Trusted besides what Node trusts (`NODE_EXTRA_CA_CERTS` included), in PEM. */
-  readonly ca?: string | readonly string[] | undefined
-  /** Our own certificate for servers that want one, with the chain up to its authority, in PEM. */
-  readonly cert?: string | undefined
-  /** The private key of `cert`, in PEM. */
-  readonly key?: string | undefined
-}
+import type { CertificateOptions } from './certificate-options.js'
 
 /**
  * Undefined where nothing is given: Node's own choice is what is wanted then. Throws `TypeError` for what is no certificate or key,
