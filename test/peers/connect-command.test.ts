@@ -267,7 +267,8 @@ describe('anyport connect', () => {
     })
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     ends.push(() => server.close())
-    const { client } = await shim([`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`])
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
+    const { client } = await shim([url, '--no-sign-in'])
     expect(errorOf(await client.open()).message).toContain(message)
   })
 

@@ -14,8 +14,8 @@ export interface PersonOptions {
   readonly callbackPath?: string | undefined
   /** False leaves it to the person to open the address. Default true. */
   readonly browser?: boolean | undefined
-  /** Where a person may paste the address that the browser ended up at: a terminal. */
-  readonly terminal?: Readable | undefined
+  /** Where a person may paste the address that the browser ended up at: the readable stream of a terminal, as Node has it. */
+  readonly terminal?: AsyncIterable<string | Uint8Array> | undefined
   /** Tells the person what to do. */
   readonly onPrompt: (prompt: SignInPrompt) => void
 }
@@ -97,13 +97,13 @@ async function open(address: URL): Promise<boolean> {
 
 /** The first line that is an address with the right state. Never rejects; stays open where none comes. */
 function pasted(
-  terminal: Readable,
+  terminal: AsyncIterable<string | Uint8Array>,
   state: string,
   signal: AbortSignal,
   onWrong: () => void,
 ): Promise<AuthorizationAnswer> {
   return new Promise(resolve => {
-    const lines = createInterface({ input: terminal })
+    const lines = createInterface({ input: terminal as Readable })
     signal.addEventListener('abort', () => lines.close(), { once: true })
     lines.on('line', line => {
       const text = line.trim()
