@@ -272,6 +272,19 @@ describe('anyport connect', () => {
     expect(errorOf(await client.open()).message).toContain(message)
   })
 
+  it('takes a refusal that names no place to sign in for what it is', async () => {
+    const server = createServer((request, response) => {
+      request.resume()
+      response.writeHead(401, { 'content-type': 'application/json' }).end('{"error":"who are you?"}')
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    ends.push(() => server.close())
+    const { client } = await shim([`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`])
+    const { message } = errorOf(await client.open())
+    expect(message).toContain('answered 401 Unauthorized, and nothing there says where to sign in')
+    expect(message).toContain('--header')
+  })
+
   it('tells its client that nothing listens, and leads there once something does', async () => {
     const there = await remote()
     const front = await httpFront(there.url)

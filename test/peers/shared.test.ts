@@ -273,7 +273,7 @@ test('the table of anyport ps', async () => {
 })
 
 test.each([
-  [['--stdio', '--shared', '--port', '0', '--', 'x'], '--port is for another face'],
+  [['--stdio', '--shared', '--port', '0', '--', 'x'], '--port does not go with --shared'],
   [['--shared', '--', 'x'], '--shared is for --stdio'],
   [['--stdio', '--linger', '1s', '--', 'x'], '--linger is for --shared'],
   [['--stdio', '--shared', 'socket:/x'], '--shared is for a command'],

@@ -57,9 +57,12 @@ async function signInWith(
   endpoint: URL,
 ): Promise<SignInRecord> {
   const { server, discovery, settings, scopes, limits, known, signal } = request
-  const { metadata, resource } = discovery
+  const { metadata, resource, certain } = discovery
   const { redirectUri } = receiver
-  const client = await clientIdentity({ server, metadata, settings, known, redirectUri, scopes, limits })
+  const client = await clientIdentity({
+    ...{ server, metadata, certain, settings },
+    ...{ known, redirectUri, scopes, limits },
+  })
   // What the answer is checked against is made for this request alone, and never leaves it.
   const state = oauth.generateRandomState()
   const verifier = oauth.generateRandomCodeVerifier()

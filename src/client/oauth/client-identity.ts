@@ -1,5 +1,6 @@
 /** How we become a client of an authorization server (basic/authorization/client-registration). */
 
+import type { TransportError } from '../../exchange/errors.js'
 import { nameOf } from './addresses.js'
 import type { AuthorizationServerMetadata } from './authorization-server.js'
 import { boundedFetch, jsonObject, type RequestLimits } from './bounded-fetch.js'
@@ -10,6 +11,8 @@ import { foreignText, signInError, unreachable } from './failures.js'
 export interface IdentityRequest {
   readonly server: URL
   readonly metadata: AuthorizationServerMetadata
+  /** False where the metadata is only what servers of 2025-03-26 may leave unsaid. */
+  readonly certain: boolean
   readonly settings: ClientSettings
   /** From an earlier sign-in with the same authorization server. */
   readonly known: ClientIdentity | undefined
@@ -60,7 +63,7 @@ function isUsable({ origin, redirectUri, secretExpiresAt }: ClientIdentity, want
  * servers leave out.
  */
 async function register(
-  { server, metadata, redirectUri, scopes, limits }: IdentityRequest,
+  { server, metadata, certain, redirectUri, scopes, limits }: IdentityRequest,
   endpoint: string,
 ): Promise<ClientIdentity> {
   const response = await boundedFetch(limits)(endpoint, {
@@ -78,6 +81,7 @@ async function register(
     }),
   })
   const json = jsonObject(await response.text())
+  if (!certain && (response.status >= 300 || typeof json?.client_id !== 'string')) throw noSignIn(server)
   if (response.status >= 500) throw unreachable(new URL(endpoint), `answers ${response.status}`)
   if (response.status >= 300 || typeof json?.client_id !== 'string') {
     const reason = [json?.error, json?.error_description].filter(text => typeof text === 'string').join(': ')
@@ -101,6 +105,16 @@ async function register(
     origin: 'registered',
     redirectUri,
   }
+}
+
+/** A refusal that says nothing of signing in was perhaps about something else: most often a header that is missing or wrong. */
+function noSignIn(server: URL): TransportError {
+  return signInError(
+    nameOf(server),
+    `${nameOf(server)} answered 401 Unauthorized, and nothing there says where to sign in. If it wants a token or a key, give it ` +
+      'with --header; if it has an authorization server, name that with --issuer',
+    { knob: '--header' },
+  )
 }
 
 /** A program on a person's machine keeps no secret, so it asks for none where it may. */
