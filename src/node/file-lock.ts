@@ -1,108 +1,138 @@
-/** One writer of a file at a time, across processes: a file beside it that only one of them can make. */
+/**
+ * A lock between processes: a file that only one of them can create. It says who holds it, and is touched while it is held, so that
+ * one whose process has died is not waited for.
+ */
 
 import { randomUUID } from 'node:crypto'
-import { closeSync, openSync, readFileSync, rmdirSync, rmSync, statSync, writeSync } from 'node:fs'
+import { open, readFile, rename, rm, rmdir, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How long a lock is waited for, in milliseconds. */
-const MAX_WAIT = 30_000
-/** Nobody needs a lock for longer: its holder is gone, or on another machine that was switched off. */
-const MAX_AGE = 60_000
-/** What a lock that was just made may take to get its content. */
-const MAX_EMPTY = 2_000
+export interface FileLock {
+  /** Never rejects. */
+  release(): Promise<void>
+}
 
-/** Rejects with `TypeError` that names the lock where it cannot be had. */
+interface Holder {
+  readonly id: string
+  readonly pid: number
+  readonly host: string
+}
+
+const HEARTBEAT = 2_000
+/** Milliseconds without a heartbeat after which the holder is taken for dead: a busy machine is slow, but not that slow. */
+const STALE = 20_000
+/** The same for a folder, which some programs make their lock, and touch rarely. */
+const STALE_FOLDER = 60_000
+const MIN_PAUSE = 10
+const MAX_PAUSE = 100
+/** How long somebody who writes a file waits for others who do, in milliseconds. */
+const WRITER_WAIT = 30_000
+
+/** One writer of a file at a time. Rejects with `TypeError` that names the lock where it cannot be had. */
 export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
-  const lock = `${file}.lock`
-  const own = `${process.pid} ${hostname()} ${randomUUID()}`
-  await acquire(lock, own)
+  const name = `${file}.lock`
+  const late = () => new TypeError(`${name}: another program holds this lock; remove the file if none does`)
+  const lock = await fileLock(name, WRITER_WAIT, late).catch(error => {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    throw new TypeError(`Cannot write ${name}: ${code === 'EACCES' ? 'no permission' : code}`)
+  })
   try {
     return await work()
   } finally {
-    // Somebody may have taken us for dead.
-    if (contentOf(lock) === own) rmSync(lock, { force: true })
+    await lock.release()
   }
 }
 
-async function acquire(lock: string, own: string): Promise<void> {
-  const end = Date.now() + MAX_WAIT
-  while (!make(lock, own)) {
-    if (Date.now() > end)
-      throw new TypeError(`${lock}: another program holds this lock; remove the file if none does`)
-    if (isStale(lock)) removeStale(lock)
-    await sleep(2 + Math.random() * 18)
+/** Resolves undefined where somebody else holds it. Rejects where the folder cannot be written. */
+export async function tryFileLock(file: string): Promise<FileLock | undefined> {
+  if (await removeIfStale(file)) return await create(file)
+  return undefined
+}
+
+/** Waits for it, at most so many milliseconds; then rejects with what `late` makes. */
+export async function fileLock(file: string, limit: number, late: () => Error): Promise<FileLock> {
+  const deadline = performance.now() + limit
+  for (;;) {
+    const lock = await tryFileLock(file)
+    if (lock !== undefined) return lock
+    if (performance.now() > deadline) throw late()
+    // Apart from each other, so that those who wait do not all come at once.
+    await new Promise(resolve => setTimeout(resolve, MIN_PAUSE + Math.random() * (MAX_PAUSE - MIN_PAUSE)))
   }
 }
 
-function make(lock: string, own: string): boolean {
-  let file: number
+async function create(file: string): Promise<FileLock | undefined> {
+  const holder: Holder = { id: randomUUID(), pid: process.pid, host: hostname() }
   try {
-    file = openSync(lock, 'wx', 0o600)
+    const handle = await open(file, 'wx', 0o600)
+    try {
+      await handle.writeFile(JSON.stringify(holder))
+    } finally {
+      await handle.close()
+    }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // Windows answers so while another process removes it.
-    if (code === 'EEXIST' || (process.platform === 'win32' && (code === 'EPERM' || code === 'EACCES')))
-      return false
-    throw new TypeError(
-      `Cannot write ${lock}: ${code === 'EACCES' ? 'no permission' : (code ?? String(error))}`,
-    )
+    if (isHeld(error)) return undefined
+    throw error
   }
-  try {
-    writeSync(file, own)
-  } finally {
-    closeSync(file)
+  const heartbeat = setInterval(() => touch(file, holder), HEARTBEAT)
+  heartbeat.unref()
+  return {
+    async release() {
+      clearInterval(heartbeat)
+      // Somebody may have taken it from us while this machine slept.
+      if ((await holderOf(file))?.id === holder.id) await rm(file, { force: true }).catch(() => {})
+    },
   }
-  return true
 }
 
-function isStale(lock: string): boolean {
-  const age = ageOf(lock)
-  if (age === undefined) return false
-  const content = contentOf(lock)
-  // Some programs make a folder of this name their lock, and touch it as long as they hold it.
-  if (content === undefined) return age > MAX_AGE
-  const [pid, host] = content.split(' ')
-  if (content === '') return age > MAX_EMPTY
-  return age > MAX_AGE || (host === hostname() && !isAlive(Number(pid)))
-}
-
-/** One at a time: what two hold to be stale, the second would otherwise remove when it is new again. */
-function removeStale(lock: string): void {
-  const guard = `${lock}.stale`
-  if (!make(guard, '')) {
-    const age = ageOf(guard)
-    if (age !== undefined && age > MAX_AGE) rmSync(guard, { force: true })
-    return
-  }
+/** Resolves true where nobody holds it now. */
+async function removeIfStale(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => undefined)
+  if (found === undefined) return true
+  const holder = await holderOf(file)
+  const isDead = holder !== undefined && holder.host === hostname() && !isAlive(holder.pid)
+  const limit = found.isDirectory() ? STALE_FOLDER : STALE
+  if (!isDead && Date.now() - found.mtimeMs < limit) return false
+  // Whoever renames it has it alone: of several that find it stale, one removes it. What was renamed may be the lock of somebody who
+  // was faster still; then it goes back.
+  const taken = `${file}.${process.pid}.${randomUUID()}`
   try {
-    if (isStale(lock)) removeLock(lock)
-  } finally {
-    rmSync(guard, { force: true })
+    await rename(file, taken)
+  } catch {
+    return false
   }
+  const isSame = (await holderOf(taken))?.id === holder?.id
+  if (isSame && (await removed(taken))) return true
+  await rename(taken, file)
+  return false
 }
 
 /** A folder goes only where nothing is in it. */
-function removeLock(lock: string): void {
+async function removed(taken: string): Promise<boolean> {
   try {
-    if (statSync(lock).isDirectory()) rmdirSync(lock)
-    else rmSync(lock, { force: true })
+    if ((await stat(taken)).isDirectory()) await rmdir(taken)
+    else await rm(taken)
+    return true
   } catch {
-    // Gone meanwhile, or in use: then it is waited for.
+    return false
   }
 }
 
-function ageOf(file: string): number | undefined {
-  try {
-    return Date.now() - statSync(file).mtimeMs
-  } catch {
-    return undefined
-  }
+async function touch(file: string, { id }: Holder): Promise<void> {
+  if ((await holderOf(file))?.id !== id) return
+  const now = new Date()
+  await utimes(file, now, now).catch(() => {})
 }
 
-function contentOf(file: string): string | undefined {
+/** Undefined also for the moment in which it was created and not yet written. */
+async function holderOf(file: string): Promise<Holder | undefined> {
   try {
-    return readFileSync(file, 'utf8')
+    const holder = JSON.parse(await readFile(file, 'utf8')) as Partial<Holder>
+    const { id, pid, host } = holder
+    return typeof id === 'string' && typeof pid === 'number' && typeof host === 'string'
+      ? { id, pid, host }
+      : undefined
   } catch {
     return undefined
   }
@@ -115,4 +145,10 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+/** On Windows a file that is being deleted can be neither opened nor created. */
+function isHeld(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EEXIST' || (process.platform === 'win32' && (code === 'EPERM' || code === 'EACCES'))
 }

@@ -15,7 +15,7 @@ import {
 } from '../../client/oauth/credentials.js'
 import { TransportError } from '../../exchange/errors.js'
 import { isObject } from '../../protocol/meta.js'
-import { fileLock, tryFileLock } from './file-lock.js'
+import { fileLock, tryFileLock } from '../file-lock.js'
 
 export interface CredentialFile extends CredentialStore {
   /** Where it is, whether it exists or not. */

@@ -98,10 +98,12 @@ describe('a file is changed', () => {
 
   it('although a writer died with the lock in its hands', async () => {
     const file = join(folder, 'f.json')
-    writeFileSync(`${file}.lock`, `2147483646 ${hostname()} gone`)
+    const lock = (pid: number, host: string) =>
+      writeFileSync(`${file}.lock`, JSON.stringify({ id: 'theirs', pid, host }))
+    lock(2147483646, hostname())
     await updateConfigFile(file, add('a'))
     expect(left()).toEqual([])
-    writeFileSync(`${file}.lock`, '1 another-machine gone')
+    lock(1, 'another-machine')
     utimesSync(`${file}.lock`, 1, 1)
     await updateConfigFile(file, add('b'))
     expect(left()).toEqual([])
@@ -115,7 +117,7 @@ describe('a file is changed', () => {
     const file = join(folder, 'f.json')
     for (const lock of [
       () => mkdirSync(`${file}.lock`),
-      () => writeFileSync(`${file}.lock`, `${process.pid} ${hostname()} us`),
+      () => writeFileSync(`${file}.lock`, JSON.stringify({ id: 'us', pid: process.pid, host: hostname() })),
     ]) {
       lock()
       let done = false
