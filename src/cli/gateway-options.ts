@@ -38,4 +38,9 @@ export const GATEWAY_OPTIONS = {
     metavar: 'PATTERN',
     group,
   }),
+  'max-children-total': value(
+    'How many of all servers may run at once, each with --max-children of its own',
+    integer(1, 1_000_000),
+    { metavar: 'N', default: '1024', group },
+  ),
 } as const satisfies OptionSpecs

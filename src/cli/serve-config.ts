@@ -1,5 +1,6 @@
 /** The servers of a configuration file, as `anyport serve` serves them. */
 
+import { Capacity } from '../client/capacity.js'
 import type { UpstreamOptions } from '../client/upstream.js'
 import { ConfigError, formatProblem } from '../config/problem.js'
 import type { GatewayEvent } from '../gateway/events.js'
@@ -43,6 +44,7 @@ export async function openConfig(parsed: Parsed, given: ServeConfigOptions): Pro
     return await configGateway({
       ...limits,
       ...gatewayOptions(options),
+      capacity: new Capacity(options['max-children-total'], '--max-children-total'),
       load: {
         file: options.config,
         client: options['config-client'],

@@ -143,6 +143,32 @@ test('lists three tools where it is asked to', async () => {
   }
 }, 60_000)
 
+test('all servers together keep to a limit', async () => {
+  const two = join(folder, 'two.json')
+  const servers = {
+    everything: node(installed(`${NPM}everything/dist/index.js`), 'stdio'),
+    own: node(fixture('echo-server'), '--era', 'modern'),
+  }
+  writeFileSync(two, JSON.stringify({ mcpServers: servers }))
+  const options = ['--max-children-total', '1', '--queue-timeout', '2s']
+  const narrow = await startAnyport([], { config: two, options })
+  const peer = await connectV2({ kind: 'http', url: narrow.url }, 'modern')
+  try {
+    // One after the other: whoever is not needed makes room.
+    expect((await peer.callTool('everything__echo', { message: 'hi' })).content[0].text).toBe('Echo: hi')
+    expect(await peer.callTool('own__echo', { words: 'hi' })).toBeDefined()
+    const long = peer.callTool('everything__trigger-long-running-operation', { duration: 8, steps: 1 })
+    await new Promise(resolve => setTimeout(resolve, 2_500))
+    await expect(peer.callTool('own__echo', { words: 'hi' })).rejects.toMatchObject({
+      data: { option: '--max-children-total' },
+    })
+    expect((await long).content[0].text).toContain('completed')
+  } finally {
+    await peer.close()
+    await narrow.stop()
+  }
+}, 60_000)
+
 test('what cannot be served is wrong use, with its place', async () => {
   const broken = join(folder, 'broken.json')
   writeFileSync(broken, '{\n  "mcpServers": { "a": { "args": [] } }\n}')
