@@ -29,10 +29,15 @@ export function isJsonType(contentType: string | undefined): boolean {
 }
 
 /** Reads and parses; never rejects. */
-export async function readBody(request: HttpRequest, limits: BodyLimits): Promise<Body | BodyRefusal> {
-  let text: string | undefined
+export function readBody(request: HttpRequest, limits: BodyLimits): Promise<Body | BodyRefusal> {
+  return request.text(limits.maxBody).then(
+    text => parsed(text, limits),
+    error => new BodyRefusal(replyTo(error, undefined, limits.maxBody)),
+  )
+}
+
+function parsed(text: string, limits: BodyLimits): Body | BodyRefusal {
   try {
-    text = await request.text(limits.maxBody)
     return parseBody(text, limits)
   } catch (error) {
     return new BodyRefusal(replyTo(error, text, limits.maxBody))

@@ -68,18 +68,25 @@ export async function listenHttp(
 
   const serve = (incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) => {
     const request = new NodeHttpRequest(incoming, outgoing, expectsContinue)
-    const reply = (value: HttpReply) => {
+    const send = (value: HttpReply) => {
       // A client that stays connected would hold up our end; one whose body we left unread cannot go on.
       if (closing || request.unread) outgoing.shouldKeepAlive = false
       write(value, outgoing)
     }
     const fail = (error: unknown) => {
       onError(error)
-      if (!outgoing.headersSent) reply(failureReply(error))
+      if (!outgoing.headersSent) send(failureReply(error))
       else outgoing.destroy()
     }
+    const reply = (value: HttpReply) => {
+      try {
+        send(value)
+      } catch (error) {
+        fail(error)
+      }
+    }
     try {
-      handler(request).then(reply).catch(fail)
+      handler(request).then(reply, fail)
     } catch (error) {
       fail(error)
     }

@@ -44,14 +44,14 @@ export interface LegacyServices {
 /** Calls that one session may have running at a time, attended or not. */
 const MAX_CALLS = 1_024
 
-/** Answers one POST of a legacy client. */
-export async function answerLegacy(
+/** Answers one POST of a legacy client. Not async itself, as `answerModern`. */
+export function answerLegacy(
   services: LegacyServices,
   request: HttpRequest,
   body: Body,
   accept: Accept,
   principal: string | undefined,
-): Promise<HttpReply> {
+): HttpReply | Promise<HttpReply> {
   if (!Array.isArray(body) && isRequest(body as JSONRPCMessage)) {
     const message = body as JSONRPCRequest
     if (message.method === METHOD_INITIALIZE) return initialize(services, request, message, accept, principal)
@@ -59,9 +59,9 @@ export async function answerLegacy(
   const session = sessionOf(services, request, principal)
   if (!('served' in session)) return session
   session.touch()
-  if (Array.isArray(body)) return await answerBatch(services, session, request, body, accept)
+  if (Array.isArray(body)) return answerBatch(services, session, request, body, accept)
   const message = body as JSONRPCMessage
-  if (isRequest(message)) return await answerCall(services, session, request, message, accept)
+  if (isRequest(message)) return answerCall(services, session, request, message, accept)
   session.served.deliver(message)
   return ACCEPTED
 }

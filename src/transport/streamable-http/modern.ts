@@ -45,14 +45,14 @@ export interface ModernServices {
   readonly versions: readonly string[]
 }
 
-/** Answers one POST of a modern client. */
-export async function answerModern(
+/** Answers one POST of a modern client. Not async itself: each such layer costs a call some 0.1 microseconds. */
+export function answerModern(
   services: ModernServices,
   request: HttpRequest,
   body: Body,
   accept: Accept,
   principal: string | undefined,
-): Promise<HttpReply> {
+): HttpReply | Promise<HttpReply> {
   if (Array.isArray(body))
     return refusal(400, 'The body must be a single message: this revision has no batches')
   const message = body as JSONRPCMessage
@@ -75,14 +75,14 @@ export async function answerModern(
     const error = services.toolHeaders.check(message, request, context)
     if (error instanceof Promise) {
       const handler = checked(services.handler, error)
-      return await respond({ ...services, handler }, message, context, accept)
+      return respond({ ...services, handler }, message, context, accept)
     }
     if (error !== undefined) {
       services.inFlight.end(context)
       return errorReply(400, error, message.id)
     }
   }
-  return await respond(services, message, context, accept)
+  return respond(services, message, context, accept)
 }
 
 /** A call whose headers can be checked only when its server has said what tools there are, for which it may have to start. */

@@ -143,19 +143,19 @@ export function streamableHttp(handler: Handler, options: StreamableHttpOptions 
     return openStream(legacy, request, principalOf(request))
   }
 
+  const other = async (request: HttpRequest): Promise<HttpReply> => {
+    switch (request.method) {
+      case 'GET':
+        return get(request)
+      case 'DELETE':
+        return refuseLegacyVerb(request) ?? endSession(legacy, request, principalOf(request))
+      default:
+        return methodNotAllowed(sessionless ? 'POST' : 'GET, POST, DELETE')
+    }
+  }
+
   return {
-    handler: async request => {
-      switch (request.method) {
-        case 'POST':
-          return await post(request)
-        case 'GET':
-          return get(request)
-        case 'DELETE':
-          return refuseLegacyVerb(request) ?? endSession(legacy, request, principalOf(request))
-        default:
-          return methodNotAllowed(sessionless ? 'POST' : 'GET, POST, DELETE')
-      }
-    },
+    handler: request => (request.method === 'POST' ? post(request) : other(request)),
     drain: timeoutMs => inFlight.drain(timeoutMs),
     close: () => {
       patience.close()
