@@ -33,6 +33,7 @@ import {
   METHOD_MESSAGE,
   METHOD_PING,
   METHOD_PROGRESS,
+  mayAsk,
 } from '../../protocol/methods.js'
 import { readResult } from '../../protocol/raw-json.js'
 import { type AnswerLimits, kindOf, readAnswer } from './answer.js'
@@ -51,6 +52,8 @@ export interface HttpSessionOptions extends CallLimits {
 const MAX_EVENTS = 1000
 /** How long the server may take to say goodbye, in milliseconds. */
 const FAREWELL = 2_000
+/** How long a call that may ask waits for the standalone stream, in milliseconds: some servers say nothing on it before they have to. */
+const STREAM_WAIT = 500
 /** Visible ASCII ("Session Management"). */
 const VISIBLE = /^[!-~]+$/
 
@@ -64,14 +67,16 @@ export function connectHttpSession(endpoint: HttpEndpoint, options: HttpSessionO
 export class HttpSession extends Posts implements Session, LegacyPosts {
   readonly behind = false
   readonly tasks = new TaskProgress()
-  /** Set from `notifications/initialized` until the server has taken it. */
-  ready: Promise<void> | undefined
   listens = false
   readonly #onLoss: LossListener | undefined
   readonly #questions: AskedQuestions
   readonly #events = new Queue<JSONRPCNotification>()
   /** Ends what belongs to no call. */
   readonly #life = new Context(INTERNAL)
+  /** Set from `notifications/initialized` until the server has taken it. */
+  #taken: Promise<void> | undefined
+  /** Set from then until the server has answered the GET for the standalone stream. */
+  #standing: Promise<void> | undefined
   #id: string | undefined
   #version: string | undefined
   #verifying: Promise<boolean> | undefined
@@ -109,11 +114,24 @@ export class HttpSession extends Posts implements Session, LegacyPosts {
     if (!('method' in message)) this.#questions.settle(message.id)
     const sent = this.#send(message)
     if (!('method' in message) || message.method !== METHOD_INITIALIZED) return
-    // Strict servers refuse what comes before it, and two POSTs may overtake each other.
-    this.ready = sent.then(() => {
-      this.ready = undefined
-      if (!this.closed) this.#listen()
+    let listening: Promise<void> | undefined
+    this.#taken = sent.then(() => {
+      this.#taken = undefined
+      if (!this.closed) listening = this.#listen()
     })
+    this.#standing = this.#taken
+      .then(() => listening && within(listening, STREAM_WAIT, () => new Error('late')))
+      .catch(() => {})
+      .finally(() => {
+        this.#standing = undefined
+      })
+  }
+
+  ready(method: string): Promise<void> | undefined {
+    if (method === METHOD_INITIALIZE) return undefined
+    // Strict servers refuse what comes before `notifications/initialized`, and two POSTs may overtake each other. What a server
+    // asks on a stream that does not stand yet is lost with some, and its call waits for an answer that never comes.
+    return mayAsk(method) ? this.#standing : this.#taken
   }
 
   async *events(context: Context): AsyncGenerator<JSONRPCNotification, void, void> {
@@ -253,24 +271,29 @@ export class HttpSession extends Posts implements Session, LegacyPosts {
     return this.all().map(post => post.call)
   }
 
-  #listen(): void {
+  /** Resolves once it is known whether there is such a stream. */
+  #listen(): Promise<void> {
     const { endpoint } = this
-    void keepStandaloneStream(
-      {
-        limits: endpoint,
-        open: lastEventId => {
-          const headers = this.headers(STREAM_HEADERS)
-          if (lastEventId !== undefined) headers[HEADER_LAST_EVENT_ID] = lastEventId
-          return sendTo(endpoint, { method: 'GET', url: endpoint.url, headers, stream: true }, this.#life)
+    return new Promise(answered => {
+      const kept = keepStandaloneStream(
+        {
+          limits: endpoint,
+          open: async lastEventId => {
+            const headers = this.headers(STREAM_HEADERS)
+            if (lastEventId !== undefined) headers[HEADER_LAST_EVENT_ID] = lastEventId
+            const http: HttpCall = { method: 'GET', url: endpoint.url, headers, stream: true }
+            return await sendTo(endpoint, http, this.#life).finally(answered)
+          },
+          message: message => this.#onAside(message),
+          opened: () => {
+            this.listens = true
+          },
+          lost: () => this.lose(),
         },
-        message: message => this.#onAside(message),
-        opened: () => {
-          this.listens = true
-        },
-        lost: () => this.lose(),
-      },
-      this.#life,
-    )
+        this.#life,
+      )
+      void kept.finally(answered)
+    })
   }
 
   /** Sends what is no request. Never rejects: whoever waits for its effect finds out. */

@@ -33,8 +33,8 @@ type Refused = Omit<RefusedAnswer, 'error'> & { readonly error?: TransportError 
 
 /** What a call needs of its session. */
 export interface LegacyPosts extends Posts {
-  /** Resolves once the server may be called; undefined where it may. */
-  readonly ready: Promise<void> | undefined
+  /** Resolves once the server may be called so; undefined where it may. */
+  ready(method: string): Promise<void> | undefined
   /** True where the server has given the session a name. */
   readonly named: boolean
   /** Responses may come on the standalone stream. */
@@ -79,8 +79,9 @@ export class LegacyPost extends Post implements AnswerListener {
     const { posts, call } = this
     if (call.method === METHOD_TASK_RESULT) posts.tasks.wait(call, request.params)
     this.#body = JSON.stringify(outgoing(request, call))
-    if (posts.ready === undefined || call.method === METHOD_INITIALIZE) void this.#post()
-    else void posts.ready.then(() => this.#post())
+    const ready = posts.ready(call.method)
+    if (ready === undefined) void this.#post()
+    else void ready.then(() => this.#post())
   }
 
   /** Hanging up cancels nothing here: the stream might be resumed ("Sending Messages to the Server"). */

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Context } from '../../../src/exchange/context.js'
 import { TransportError } from '../../../src/exchange/errors.js'
+import type { HttpClient } from '../../../src/exchange/http-client.js'
 import type {
   JSONRPCMessage,
   JSONRPCNotification,
@@ -84,7 +85,7 @@ async function begun(
   }
   await call('initialize', { protocolVersion: '2025-11-25' })
   session.deliver(INITIALIZED)
-  await session.ready
+  await session.ready('tools/list')
   client.sent.length = 0
   const heard: JSONRPCNotification[] = []
   void (async () => {
@@ -141,6 +142,55 @@ describe('a session', () => {
     expect(seen.slice(2)).toContainEqual(['GET', ...named])
     expect(seen.slice(2)).toContainEqual(['tools/list', ...named])
     expect(seen.at(-1)).toEqual(['DELETE', ...named])
+  })
+
+  it('listens before a call that may ask: with some servers a question is lost that nobody listens for', async () => {
+    const order: string[] = []
+    const stream = events()
+    const client = fakeHttpClient(sent => {
+      order.push(sent.message?.method ?? sent.method)
+      if (sent.method === 'GET') return stream
+      return sent.message.id === undefined ? status(202) : json(result(sent, { protocolVersion: '2025-06-18' }))
+    })
+    const slow: HttpClient = {
+      ...client,
+      async send(call, context) {
+        const answer = await client.send(call, context)
+        if (call.method !== 'GET') return answer
+        await turn(20)
+        order.push('stands')
+        return answer
+      },
+    }
+    const session = connectHttpSession({ name: 'fake', url: 'http://fake/mcp', client: slow })
+    await collect(session, { jsonrpc: '2.0', id: 'i', method: 'initialize', params: {} })
+    session.deliver(INITIALIZED)
+    const call = collect(session, { jsonrpc: '2.0', id: 'c', method: 'tools/call', params: { name: 'x' } })
+    await collect(session, { jsonrpc: '2.0', id: 'l', method: 'tools/list' })
+    await call
+    await session.close()
+    expect(order.slice(0, 6)).toEqual([
+      'initialize',
+      'notifications/initialized',
+      'GET',
+      'tools/list',
+      'stands',
+      'tools/call',
+    ])
+  })
+
+  it('does not wait long for a stream on which a server says nothing before it has to', async () => {
+    const client = fakeHttpClient(sent => {
+      if (sent.method === 'GET') return undefined
+      return sent.message.id === undefined ? status(202) : json(result(sent, { protocolVersion: '2025-06-18' }))
+    })
+    const session = connectHttpSession({ name: 'fake', url: 'http://fake/mcp', client })
+    sessions.push(session)
+    await collect(session, { jsonrpc: '2.0', id: 'i', method: 'initialize', params: {} })
+    session.deliver(INITIALIZED)
+    const request = { jsonrpc: '2.0', id: 'c', method: 'tools/call', params: { name: 'x' } } as const
+    const { response } = await collect(session, request)
+    expect(response).toHaveProperty('result')
   })
 
   it('of a server without sessions has no name, and nothing to end', async () => {
