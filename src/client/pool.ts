@@ -17,8 +17,10 @@ export interface PoolOptions {
   readonly opened: (key: string) => void
   /** A connection is about to be closed; somebody may listen on it. */
   readonly stopping: (key: string, link: Link, reason: StopReason, listened: boolean) => void
-  /** How many connections one group may have for calls that may ask. */
+  /** How many connections one group may have for calls that may ask, without those whose call is suspended. */
   readonly maxPerGroup: number
+  /** How many more it may have while calls are suspended, which can be for as long as a person thinks. */
+  readonly maxSuspendedPerGroup: number
   /**
    * How long a call waits for its group's busy connections before another one is opened, or one is taken from a call that has
    * been suspended for `reclaimAfter`, in milliseconds.
@@ -221,7 +223,10 @@ export class Pool implements ConnectionSource {
   #spill(group: Group, request: JSONRPCRequest): void {
     if (group.waiting.length === 0) return
     const members = living(group)
-    if (members.length + group.opening >= this.#options.maxPerGroup) {
+    const { maxPerGroup, maxSuspendedPerGroup } = this.#options
+    const suspended = members.filter(member => member.suspended !== undefined).length
+    const limit = maxPerGroup + Math.min(suspended, maxSuspendedPerGroup)
+    if (members.length + group.opening >= limit) {
       this.#reclaim(members)
       return
     }

@@ -61,6 +61,11 @@ export interface UpstreamOptions extends FromSessionOptions {
   readonly maxTimeout?: number
   /** How many connections calls that may ask get per caller, so that one question does not hold up the rest. Default 4. */
   readonly maxAskingConnections?: number
+  /**
+   * How many more they get while calls of theirs wait for the caller, so that a few questions which nobody answers hold up nothing.
+   * Default 12.
+   */
+  readonly maxSuspendedConnections?: number
   /** How long a call waits for a busy connection before another one is opened, in milliseconds. Default 2,000. */
   readonly spillAfter?: number
   /**
@@ -197,6 +202,7 @@ class ServerUpstream implements Upstream, FrontSource {
       keyOf: (request, context) => this.#legacyKey(request, context),
       open: (request, key) => this.#openLegacy(request, key),
       maxPerGroup: options.maxAskingConnections ?? 4,
+      maxSuspendedPerGroup: options.maxSuspendedConnections ?? 12,
       spillAfter: options.spillAfter ?? 2_000,
       reclaimAfter: options.reclaimAfter ?? 60_000,
       queueTimeout: 10 * 60_000,

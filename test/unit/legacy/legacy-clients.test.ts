@@ -212,6 +212,7 @@ describe('both eras in one process', () => {
     const up = upstream(peer.target, {
       protocol: 'legacy',
       maxAskingConnections: 1,
+      maxSuspendedConnections: 0,
       settle: 1,
       spillAfter: 20,
     })

@@ -19,7 +19,13 @@ const ask: LegacyTool = async ({ args, ask }) => {
 
 function serve(tools: Readonly<Record<string, LegacyTool>> = { ask }, options: UpstreamOptions = {}) {
   const peer = legacyPeer(tools)
-  const up = upstream(peer.target, { protocol: 'legacy', settle: 1, spillAfter: 20, ...options })
+  const up = upstream(peer.target, {
+    protocol: 'legacy',
+    settle: 1,
+    spillAfter: 20,
+    maxSuspendedConnections: 0,
+    ...options,
+  })
   open.push(up)
   const call = (who: string, extra: JSONObject = {}, principal?: string, name = 'ask') =>
     modernRequest(
@@ -180,6 +186,24 @@ describe('a call that nobody comes back for', () => {
     expect(peer.runs.get('ask')).toBe(3)
   })
 
+  it('leaves room for others: what waits for a person does not count, up to a limit', async () => {
+    const { peer, call } = serve(
+      { ask },
+      { maxAskingConnections: 2, maxSuspendedConnections: 3, reclaimAfter: 300 },
+    )
+    const begun = performance.now()
+    const calls = ['a', 'b', 'c', 'd', 'e']
+    const asked = []
+    for (const who of calls) asked.push(await call(who))
+    expect(peer.target.served).toHaveLength(5)
+    const late = await call('f')
+    expect(performance.now() - begun).toBeGreaterThan(299)
+    expect(late.result?.resultType).toBe('input_required')
+    expect(peer.target.served).toHaveLength(5)
+    expect(await call('a', answerTo(asked[0] as ModernReply, {}))).toMatchObject({ error: { code: -32602 } })
+    expect(textOf(await call('e', answerTo(asked[4] as ModernReply, {})))).toContain('e')
+  })
+
   it('keeps its connection where nobody waits for one', async () => {
     const { call } = serve({ ask }, { maxAskingConnections: 1, reclaimAfter: 20 })
     const reply = await call('x')
@@ -281,7 +305,12 @@ describe('a server that dies while calls wait', () => {
       ...peer.target,
       open: () => (++starts > 1 ? Promise.reject(new Error('it is gone for good')) : peer.target.open()),
     }
-    const up = upstream(target, { protocol: 'legacy', spillAfter: 20, maxAskingConnections: 1 })
+    const up = upstream(target, {
+      protocol: 'legacy',
+      spillAfter: 20,
+      maxAskingConnections: 1,
+      maxSuspendedConnections: 0,
+    })
     open.push(up)
     const call = () => modernRequest(up.handler, 'tools/call', { name: 'ask' })
     await call()

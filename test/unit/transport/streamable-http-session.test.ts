@@ -150,7 +150,9 @@ describe('a session', () => {
     const client = fakeHttpClient(sent => {
       order.push(sent.message?.method ?? sent.method)
       if (sent.method === 'GET') return stream
-      return sent.message.id === undefined ? status(202) : json(result(sent, { protocolVersion: '2025-06-18' }))
+      return sent.message.id === undefined
+        ? status(202)
+        : json(result(sent, { protocolVersion: '2025-06-18' }))
     })
     const slow: HttpClient = {
       ...client,
@@ -182,7 +184,9 @@ describe('a session', () => {
   it('does not wait long for a stream on which a server says nothing before it has to', async () => {
     const client = fakeHttpClient(sent => {
       if (sent.method === 'GET') return undefined
-      return sent.message.id === undefined ? status(202) : json(result(sent, { protocolVersion: '2025-06-18' }))
+      return sent.message.id === undefined
+        ? status(202)
+        : json(result(sent, { protocolVersion: '2025-06-18' }))
     })
     const session = connectHttpSession({ name: 'fake', url: 'http://fake/mcp', client })
     sessions.push(session)
