@@ -23,16 +23,18 @@ import {
   type Opener,
   type OpenOptions,
   openLegacy,
-  silence,
   unsupported,
 } from './opened.js'
 import type { RemoteTarget, RemoteTransport } from './remote.js'
+import { signInClock, type Within } from './sign-in-clock.js'
 
 /** How long a stream that may be one of HTTP+SSE may take to say so, in milliseconds. */
 const SSE_PROBE = 10_000
 
 interface Opening {
   readonly endpoint: HttpEndpoint
+  /** What limits how long the server may take for what it is asked first. */
+  readonly within: Within
   readonly transport: RemoteTransport
   readonly handshake: () => ConnectionOptions
   readonly options: OpenOptions
@@ -45,10 +47,11 @@ interface Opening {
  */
 export function remoteOpener({ name, remote }: RemoteTarget): Opener {
   const { transport = 'auto' } = remote
-  const endpoint: HttpEndpoint = { ...remote, name }
+  const clock = signInClock(remote.authorizer)
+  const endpoint: HttpEndpoint = { ...remote, name, authorizer: clock.authorizer }
   let found: Dialect | undefined
   return async (known, handshake, options, context) => {
-    const opening: Opening = { endpoint, transport, handshake, options, context }
+    const opening: Opening = { endpoint, within: clock.within, transport, handshake, options, context }
     try {
       const opened = await open(opening, known === 'legacy' ? (found ?? known) : known)
       found = opened.dialect
@@ -77,11 +80,11 @@ function openModern({ endpoint, options }: Opening): OpenedModern {
 
 /** With a session, or where the server knows nothing of them, on HTTP+SSE. */
 async function openSession(opening: Opening): Promise<OpenedLegacy> {
-  const { endpoint, transport, handshake, options, context } = opening
+  const { endpoint, within, transport, handshake, options, context } = opening
   const session = connectHttpSession(endpoint, { ...limitsOf(options), onLoss: options.onLoss })
   const off = context.onCancel(() => void session.close())
   try {
-    const connection = await openLegacy(session, handshake, endpoint.name, options.startTimeout)
+    const connection = await openLegacy(session, handshake, endpoint.name, options.startTimeout, within)
     return { dialect: 'legacy', link: session, connection }
   } catch (error) {
     void session.close()
@@ -97,7 +100,7 @@ async function openSession(opening: Opening): Promise<OpenedLegacy> {
 }
 
 async function openSse(
-  { endpoint, handshake, options, context }: Opening,
+  { endpoint, within, handshake, options, context }: Opening,
   startTimeout: number,
 ): Promise<OpenedLegacy> {
   const channel = await connectSse(endpoint, context, { startTimeout })
@@ -109,7 +112,7 @@ async function openSse(
   })
   const off = context.onCancel(() => void channel.close())
   try {
-    const connection = await openLegacy(session, handshake, endpoint.name, options.startTimeout)
+    const connection = await openLegacy(session, handshake, endpoint.name, options.startTimeout, within)
     return { dialect: 'sse', link: session.calls, connection }
   } catch (error) {
     void channel.close()
@@ -124,11 +127,11 @@ async function openSse(
  * answer is still welcome: whichever succeeds tells the era.
  */
 async function detect(opening: Opening): Promise<Opened> {
-  const { endpoint, options, context } = opening
+  const { endpoint, within, options, context } = opening
   const { context: own, release } = context.child()
   const asked = probeHttp(endpoint, modernRequest(METHOD_DISCOVER, options.clientInfo), own).finally(release)
-  const first = await Promise.race([asked, silence(options.probeTimeout)])
-  if (!('kind' in first)) return await openAs(opening, first)
+  const first = await unlessSilent(asked, options.probeTimeout, within)
+  if (first !== undefined) return await openAs(opening, first)
   const legacy = openLegacyOnly(opening)
   const late = asked.then(probe => {
     if (detectHttpEra(probe).era === 'modern') return openModern(opening)
@@ -161,14 +164,14 @@ async function openAs(opening: Opening, probe: HttpProbe): Promise<Opened> {
 
 /** Some servers answer the probe and then stall: see `open.ts`. What the list says of tools is needed anyway. */
 async function confirmed(opening: Opening, response: JSONRPCResponse | undefined): Promise<Opened> {
-  const { options } = opening
+  const { options, within } = opening
   const opened = openModern(opening)
   const method = response === undefined ? undefined : listOf(response)
   if (method === undefined || opening.transport === 'modern') return opened
   const context = new Context(INTERNAL)
   const answer = finish(opened.handler(modernRequest(method, options.clientInfo), context))
-  const outcome = await Promise.race([answer.then(done, done), silence(options.probeTimeout)])
-  if (outcome === undefined) return opened
+  const answered = answer.then(done, done)
+  if ((await unlessSilent(answered, options.probeTimeout, within)) === true) return opened
   context.cancel('timeout')
   return await openSession(opening).catch(() => opened)
 }
@@ -188,8 +191,23 @@ function limitsOf({ timeout, maxTimeout }: OpenOptions) {
   }
 }
 
-function done(): undefined {
-  return undefined
+/** Undefined where it took longer. */
+async function unlessSilent<T>(
+  answer: Promise<T>,
+  milliseconds: number,
+  within: Within,
+): Promise<T | undefined> {
+  const late = new Error('late')
+  try {
+    return await within(answer, milliseconds, () => late)
+  } catch (error) {
+    if (error !== late) throw error
+    return undefined
+  }
+}
+
+function done(): true {
+  return true
 }
 
 function silent({ endpoint: { name }, options }: Opening): TransportError {

@@ -13,6 +13,7 @@ import { type Implementation, isObject } from '../protocol/meta.js'
 import { readResult } from '../protocol/raw-json.js'
 import type { Era } from '../protocol/versions.js'
 import type { Link } from './link.js'
+import type { Within } from './sign-in-clock.js'
 
 /** How a server was found to speak: its era, and where it is HTTP+SSE, that transport of the legacy era. */
 export type Dialect = Era | 'sse'
@@ -79,14 +80,15 @@ export type SpareOpener = (
 
 export const INTERNAL = { binding: 'internal' } as const
 
-/** Shakes hands. */
+/** Shakes hands. `limited` is what limits the time, where that is more than a clock. */
 export function openLegacy(
   session: Session,
   handshake: () => ConnectionOptions,
   name: string,
   startTimeout: number,
+  limited: Within = within,
 ): Promise<LegacyConnection> {
-  return within(
+  return limited(
     LegacyConnection.open(session, handshake(), new Context(INTERNAL)),
     startTimeout,
     () =>

@@ -3,6 +3,7 @@ import type { Dialect } from '../../../src/client/opened.js'
 import type { RemoteTransport } from '../../../src/client/remote.js'
 import { type Upstream, type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
 import { TransportError } from '../../../src/exchange/errors.js'
+import type { Authorizer } from '../../../src/exchange/http-client.js'
 import type { JSONRPCResponse } from '../../../src/protocol/message.js'
 import {
   type Answering,
@@ -26,13 +27,18 @@ afterEach(async () => {
 })
 
 /** A server by what it answers to each method; a GET goes by `GET`, a message posted elsewhere by `posted`. */
-function there(answers: Answers, options: UpstreamOptions = {}, transport: RemoteTransport = 'auto') {
+function there(
+  answers: Answers,
+  options: UpstreamOptions = {},
+  transport: RemoteTransport = 'auto',
+  authorizer?: Authorizer,
+) {
   const client = fakeHttpClient((sent, context) => {
     const name = sent.url.endsWith('/m') ? 'posted' : (sent.message?.method ?? sent.method)
     if (sent.message !== undefined && sent.message.id === undefined) return status(202)
     return (answers[name] ?? (() => status(404)))(sent, context)
   })
-  const remote = { url: 'http://fake/mcp', client, transport }
+  const remote = { url: 'http://fake/mcp', client, transport, authorizer }
   const up = upstream({ name: 'fake', remote }, { maxRestarts: 0, probeTimeout: 50, ...options })
   ups.push(up)
   return { up, client }
@@ -186,6 +192,58 @@ describe('what a server speaks', () => {
     })
     expect(await call(up)).toMatchObject({ result: { content: [] } })
     expect(up.era()).toBe('legacy')
+  })
+})
+
+describe('a server that is signed in to', () => {
+  const TOKEN = { authorization: 'Bearer token' }
+
+  /** Nobody is let in without a token, which takes a person `time` milliseconds. */
+  function guarded(answers: Answers, time: number, options: UpstreamOptions, where: 'refused' | 'headers') {
+    let token = false
+    const signIn = async () => {
+      await new Promise(resolve => setTimeout(resolve, time))
+      token = true
+      return true
+    }
+    const held = (answer: Answering): Answering => {
+      return (sent, context) => (sent.headers.authorization ? answer(sent, context) : status(401))
+    }
+    return there(
+      Object.fromEntries(Object.entries(answers).map(([method, answer]) => [method, held(answer)])),
+      options,
+      'auto',
+      {
+        headers: () => (token ? TOKEN : where === 'refused' ? {} : signIn().then(() => TOKEN)),
+        refused: signIn,
+      },
+    )
+  }
+
+  it.each(['refused', 'headers'] as const)(
+    'is not silent while a person thinks: nothing else is asked of it meanwhile (%s)',
+    async where => {
+      const { up, client } = guarded(MODERN, 300, { probeTimeout: 50 }, where)
+      expect(await call(up)).toMatchObject({ result: { content: [] } })
+      expect(up.era()).toBe('modern')
+      expect(asked(client)).not.toContain('initialize')
+    },
+  )
+
+  it('has all its time for the handshake after that', async () => {
+    const { up } = guarded(
+      LEGACY,
+      300,
+      { startTimeout: 100, eras: new Map([['fake', 'legacy' as const]]) },
+      'refused',
+    )
+    expect(await call(up)).toMatchObject({ result: { content: [] } })
+  })
+
+  it('is silent where it says nothing to who has signed in', async () => {
+    const { up, client } = guarded({ ...LEGACY, 'server/discover': () => undefined }, 100, {}, 'refused')
+    expect(await call(up)).toMatchObject({ result: { content: [] } })
+    expect(asked(client).slice(0, 3)).toEqual(['server/discover', 'server/discover', 'initialize'])
   })
 })
 
