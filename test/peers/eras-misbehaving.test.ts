@@ -1,5 +1,7 @@
 /** Any era to any era, over any transport, without configuration, whatever a server does when the other era speaks to it. */
 
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,16 +10,26 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { modernMeta, type RawClient, rawSse, rawStdio, rawStreamableHttp } from '../fixtures/raw-clients.js'
 import { type RunningCommand, runAnyport, stopAll } from '../fixtures/run-anyport.js'
 
-const SERVER = fileURLToPath(new URL('../fixtures/processes/era-server.mjs', import.meta.url))
-const SERVERS = ['legacy-error', 'legacy-silent', 'legacy-exit', 'legacy-stall', 'modern-only'] as const
+const program = (name: string) =>
+  fileURLToPath(new URL(`../fixtures/processes/${name}.mjs`, import.meta.url))
+const SERVERS = [
+  'legacy-error',
+  'legacy-silent',
+  'legacy-exit',
+  'legacy-stall',
+  'modern-only',
+  'sse-2024',
+] as const
 const PROBE_TIMEOUT = 1_000
 
 const folder = mkdtempSync(join(tmpdir(), 'anyport-eras-'))
 const clients: RawClient[] = []
+const remotes: ChildProcess[] = []
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.close()
   await stopAll()
+  for (const remote of remotes.splice(0)) remote.kill('SIGKILL')
 })
 
 interface Served {
@@ -26,29 +38,38 @@ interface Served {
   counted(): string[]
 }
 
-function serve(
+async function serve(
   behaviour: string,
   { counter = join(folder, crypto.randomUUID()) }: { readonly counter?: string },
   ...options: string[]
-): Served {
+): Promise<Served> {
+  const target =
+    behaviour === 'sse-2024'
+      ? [await sseServer(counter)]
+      : ['--strict-start', '--', process.execPath, program('era-server'), behaviour, counter]
   const anyport = runAnyport(
     'serve',
     ...options,
-    '--strict-start',
     '--log-format',
     'json',
     '--probe-timeout',
     `${PROBE_TIMEOUT}ms`,
-    '--',
-    process.execPath,
-    SERVER,
-    behaviour,
-    counter,
+    ...target,
   )
   return {
     anyport,
     counted: () => (existsSync(counter) ? readFileSync(counter, 'utf8').trim().split('\n') : []),
   }
+}
+
+/** The address of a server on HTTP+SSE. */
+async function sseServer(counter: string): Promise<string> {
+  const remote = spawn(process.execPath, [program('sse-server'), counter], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  remotes.push(remote)
+  const [address] = await once(remote.stdout, 'data')
+  return String(address).trim()
 }
 
 const FRONTS = {
@@ -91,9 +112,11 @@ async function initialize(client: RawClient, protocolVersion: string) {
   return reply
 }
 
+it('there are thirty combinations', () => expect(COMBINATIONS).toHaveLength(30))
+
 describe.each(COMBINATIONS)('%s, reached over %s by a %s client', (server, front, era) => {
   it('opens, lists its tools, and runs its tool once', async () => {
-    const { anyport, counted } = serve(server, {}, ...FRONTS[front].options)
+    const { anyport, counted } = await serve(server, {}, ...FRONTS[front].options)
     const client = await connect(front, anyport, era)
     const name = server === 'modern-only' ? 'unknown' : server
     if (era === 'legacy') {
@@ -132,7 +155,7 @@ describe('a server that ignores the question for its era', () => {
     const cache = join(folder, 'cache', 'eras.json')
     const counter = join(folder, 'never')
     const readyWithin = async (...options: string[]) => {
-      const { anyport } = serve('legacy-silent', { counter }, '--port', '0', '--era-cache', cache, ...options)
+      const { anyport } = await serve('legacy-silent', { counter }, '--port', '0', '--era-cache', cache, ...options)
       const client = await connect('Streamable HTTP', anyport, 'modern')
       expect(await client.request('tools/list')).toMatchObject({ result: { tools: [{ name: 'count' }] } })
       const { ms } = await anyport.event('server_ready')
@@ -165,8 +188,8 @@ describe('a request that is wrong for its era', () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> }
   }
 
-  it.each(['legacy-error', 'modern-only'])('is refused before %s hears of it', async server => {
-    const { anyport, counted } = serve(server, {}, '--port', '0')
+  it.each(['legacy-error', 'modern-only', 'sse-2024'])('is refused before %s hears of it', async server => {
+    const { anyport, counted } = await serve(server, {}, '--port', '0')
     const url = (await anyport.event('listening')).url as string
     const params = { name: 'count', arguments: { word: 'never' }, _meta: modernMeta() }
     for (const headers of [

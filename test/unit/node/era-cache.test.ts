@@ -69,18 +69,29 @@ describe('the memory of eras', () => {
     expect(cache.get('a server')).toBeUndefined()
   })
 
-  it('keeps what another process wrote, and no more than a thousand', () => {
-    vi.useFakeTimers()
+  it('keeps what another process wrote', () => {
     const path = file()
     const [one, other] = [eraCache(path), eraCache(path)]
-    one.set('first', 'legacy')
+    for (let index = 0; index < 10; index++) (index % 2 ? one : other).set(`server ${index}`, 'legacy')
+    for (let index = 0; index < 10; index++) expect(one.get(`server ${index}`)).toBe('legacy')
+  })
+
+  it('keeps no more than a thousand, the newest', () => {
+    vi.useFakeTimers()
+    const path = join(mkdtempSync(join(tmpdir(), 'anyport-')), 'eras.json')
+    const cache = eraCache(path)
+    cache.set('first', 'legacy')
     vi.advanceTimersByTime(1)
-    for (let index = 1; index < 1_000; index++) (index % 2 ? one : other).set(`server ${index}`, 'legacy')
-    expect(one.get('first')).toBe('legacy')
+    const found = Date.now()
+    const { legacy } = JSON.parse(readFileSync(path, 'utf8'))
+    const others = Array.from({ length: 999 }, (_, index) => [`server ${index}`, found])
+    writeFileSync(path, JSON.stringify({ legacy: { ...legacy, ...Object.fromEntries(others) } }))
+    expect(cache.get('first')).toBe('legacy')
     vi.advanceTimersByTime(1)
-    other.set('last', 'legacy')
-    expect(one.get('last')).toBe('legacy')
-    expect(one.get('first')).toBeUndefined()
+    cache.set('last', 'legacy')
+    expect(cache.get('last')).toBe('legacy')
+    expect(cache.get('first')).toBeUndefined()
+    expect(Object.keys(JSON.parse(readFileSync(path, 'utf8')).legacy)).toHaveLength(1_000)
   })
 })
 

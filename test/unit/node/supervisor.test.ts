@@ -41,7 +41,8 @@ function supervise(proc?: string): ChildProcess {
   return shell
 }
 
-describe('the supervisor', () => {
+// It gives a group 2.5 s by itself, and where there is no /proc it starts a program at each look.
+describe('the supervisor', { timeout: 30_000 }, () => {
   it.each([
     ['Linux', undefined],
     ['systems without /proc', '/no/such/folder'],
