@@ -10,8 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { modernMeta, type RawClient, rawSse, rawStdio, rawStreamableHttp } from '../fixtures/raw-clients.js'
 import { type RunningCommand, runAnyport, stopAll } from '../fixtures/run-anyport.js'
 
-const program = (name: string) =>
-  fileURLToPath(new URL(`../fixtures/processes/${name}.mjs`, import.meta.url))
+const program = (name: string) => fileURLToPath(new URL(`../fixtures/processes/${name}.mjs`, import.meta.url))
 const SERVERS = [
   'legacy-error',
   'legacy-silent',
@@ -155,7 +154,15 @@ describe('a server that ignores the question for its era', () => {
     const cache = join(folder, 'cache', 'eras.json')
     const counter = join(folder, 'never')
     const readyWithin = async (...options: string[]) => {
-      const { anyport } = await serve('legacy-silent', { counter }, '--port', '0', '--era-cache', cache, ...options)
+      const { anyport } = await serve(
+        'legacy-silent',
+        { counter },
+        '--port',
+        '0',
+        '--era-cache',
+        cache,
+        ...options,
+      )
       const client = await connect('Streamable HTTP', anyport, 'modern')
       expect(await client.request('tools/list')).toMatchObject({ result: { tools: [{ name: 'count' }] } })
       const { ms } = await anyport.event('server_ready')

@@ -1,12 +1,16 @@
-/** Calls that outlast every timeout on their way, over four hops of anyport: stdio or HTTP, socket, TCP, socket, stdio. */
+/**
+ * Calls that outlast every timeout on their way, over four hops: of anyport alone (stdio or HTTP, socket, TCP, socket, stdio), and
+ * as people have them (a bridge that a client starts, HTTP, a gateway, stdio).
+ */
 
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JSONObject, RequestId } from '../../src/protocol/message.js'
-import { type AnyportProcess, anyportServe } from '../fixtures/anyport-process.js'
+import type { Channel } from '../../src/transport/channel/channel.js'
+import { type AnyportProcess, anyport, anyportServe } from '../fixtures/anyport-process.js'
 import { httpLink, pipeLink } from '../fixtures/links.js'
 import { RawClient } from '../fixtures/raw-client.js'
 
@@ -16,15 +20,25 @@ const EVERY = 500
 /** How late a timer of a busy machine may be, and the sweep that looks for silent calls. */
 const SLACK = 1_500
 
+type Era = 'legacy' | 'modern'
+type Face = 'stdio' | 'HTTP'
+
 interface Chain {
-  /** The processes, from the server's on. */
+  /** The processes, the server's own first. */
   readonly hops: AnyportProcess[]
-  readonly url: string
+  /** How the server's tool is called at its end. */
+  readonly tool: string
+  /** The names of the hops that may give up. */
+  readonly givesUp: RegExp
+  /** A way in at the other end. */
+  connect(face: Face, version: string): Promise<Channel>
 }
 
-async function startChain(era: 'legacy' | 'modern', protocol: string): Promise<Chain> {
-  const fixture = fileURLToPath(new URL(`../fixtures/everything-${era}.mjs`, import.meta.url))
-  const folder = mkdtempSync(join(tmpdir(), 'anyport-'))
+const program = (era: Era) => fileURLToPath(new URL(`../fixtures/everything-${era}.mjs`, import.meta.url))
+const newFolder = () => mkdtempSync(join(tmpdir(), 'anyport-'))
+
+async function socketChain(era: Era, protocol: string): Promise<Chain> {
+  const folder = newFolder()
   const options = ['--timeout', `${TIMEOUT}ms`, '--protocol', protocol]
   const hops: AnyportProcess[] = []
   const add = async (...argv: string[]) => {
@@ -32,17 +46,57 @@ async function startChain(era: 'legacy' | 'modern', protocol: string): Promise<C
     hops.push(hop)
     return hop.address()
   }
-  const first = await add('--socket', join(folder, '1'), '--', process.execPath, fixture)
+  const first = await add('--socket', join(folder, '1'), '--', process.execPath, program(era))
   const second = await add('--tcp', '127.0.0.1:0', first)
   const third = await add('--socket', join(folder, '2'), second)
-  const url = await add('--stdio', '--port', '0', third)
-  return { hops, url }
+  const url = await add('--port', '0', third)
+  return {
+    hops,
+    tool: 'long',
+    givesUp: /everything|socket:|tcp:/,
+    async connect(face, version) {
+      if (face === 'HTTP') return httpLink(url, version)
+      // A pipe serves one client: each gets its own last hop.
+      const last = anyportServe('--stdio', ...options, third)
+      hops.push(last)
+      return pipeLink(last.child)
+    },
+  }
+}
+
+async function gatewayChain(era: Era, protocol: string): Promise<Chain> {
+  const config = join(newFolder(), 'mcp.json')
+  const server = { command: process.execPath, args: [program(era)] }
+  writeFileSync(config, JSON.stringify({ mcpServers: { slow: server } }))
+  const timeout = ['--timeout', `${TIMEOUT}ms`]
+  const gateway = anyportServe(...timeout, '--port', '0', '--config', config)
+  const hops = [gateway]
+  const url = await gateway.address()
+  const bridge = (command: string, ...argv: string[]) => {
+    const hop = anyport(command, ...timeout, '--protocol', protocol, ...argv)
+    hops.push(hop)
+    return hop
+  }
+  let front: Promise<string> | undefined
+  return {
+    hops,
+    tool: 'slow__long',
+    givesUp: /slow|http:/,
+    async connect(face, version) {
+      if (face === 'stdio') return pipeLink(bridge('connect', url).child)
+      front ??= bridge('serve', '--port', '0', url).address()
+      return httpLink(await front, version)
+    },
+  }
 }
 
 describe.each([
-  ['legacy', 'legacy'],
-  ['modern', 'auto'],
-] as const)('four hops to a %s server, which speak %s', (era, protocol) => {
+  ['over sockets', 'legacy', 'legacy', socketChain],
+  ['over sockets', 'modern', 'auto', socketChain],
+  ['with HTTP and a gateway', 'legacy', 'legacy', gatewayChain],
+  ['with HTTP and a gateway', 'legacy', 'auto', gatewayChain],
+  ['with HTTP and a gateway', 'modern', 'auto', gatewayChain],
+] as const)('four hops %s to a %s server, which speak %s', (_way, era, protocol, startChain) => {
   let chain: Chain
   const clients: RawClient[] = []
   let calls = 0
@@ -55,17 +109,8 @@ describe.each([
     await Promise.all(chain.hops.map(hop => hop.stop()))
   })
 
-  async function connect(face: 'stdio' | 'HTTP', version: string): Promise<RawClient> {
-    const front = chain.hops.at(-1) as AnyportProcess
-    // A pipe serves one client: each gets its own last hop.
-    let channel = httpLink(chain.url, version)
-    if (face === 'stdio') {
-      const third = (front.child.spawnargs.at(-1) as string) ?? ''
-      const last = anyportServe('--stdio', '--timeout', `${TIMEOUT}ms`, '--protocol', protocol, third)
-      chain.hops.push(last)
-      channel = pipeLink(last.child)
-    }
-    const client = new RawClient(channel, { version, capabilities: {} })
+  async function connect(face: Face, version: string): Promise<RawClient> {
+    const client = new RawClient(await chain.connect(face, version), { version, capabilities: {} })
     clients.push(client)
     expect(await client.open()).toMatchObject({ result: {} })
     return client
@@ -73,7 +118,7 @@ describe.each([
 
   const long = (client: RawClient, id: RequestId, args: JSONObject, meta: JSONObject = {}) =>
     client.request(id, 'tools/call', {
-      name: 'long',
+      name: chain.tool,
       arguments: { every: EVERY, duration: DURATION, ...args },
       _meta: meta,
     })
@@ -130,7 +175,7 @@ describe.each([
           message: expect.stringMatching(/did not answer tools\/call within 2000 ms/),
           data: {
             code: 'ERR_TIMEOUT',
-            hop: expect.stringMatching(/everything|socket:|tcp:/),
+            hop: expect.stringMatching(chain.givesUp),
             option: '--timeout',
           },
         },
@@ -151,3 +196,44 @@ describe.each([
     })
   })
 })
+
+describe.concurrent.each([
+  ['2025-11-25', 'legacy', -32001],
+  ['2025-11-25', 'auto', -32001],
+  ['2026-07-28', 'legacy', -31002],
+  ['2026-07-28', 'auto', -31002],
+] as const)(
+  'a bridge that waits longer than the gateway behind it, for a client of %s, speaking %s',
+  (version, protocol, code) => {
+    it.each(['legacy', 'modern'] as const)('passes on which server was silent, a %s one', async era => {
+      const config = join(newFolder(), 'mcp.json')
+      const server = {
+        command: process.execPath,
+        args: [program(era)],
+        anyport: { timeout: `${TIMEOUT}ms` },
+      }
+      writeFileSync(config, JSON.stringify({ mcpServers: { slow: server } }))
+      const gateway = anyportServe('--port', '0', '--config', config)
+      const bridge = anyport('connect', '--protocol', protocol, await gateway.address())
+      const client = new RawClient(pipeLink(bridge.child), { version, capabilities: {} })
+      try {
+        expect(await client.open()).toMatchObject({ result: {} })
+        const response = await client.request('silent', 'tools/call', {
+          name: 'slow__long',
+          arguments: { silent: true, label: 'silent', every: EVERY, duration: 60_000 },
+        })
+        expect(response).toMatchObject({
+          id: 'silent',
+          error: {
+            code,
+            message: expect.stringMatching(/did not answer tools\/call within 2000 ms/),
+            data: { code: 'ERR_TIMEOUT', hop: 'slow', option: '--timeout' },
+          },
+        })
+      } finally {
+        await client.close()
+        await Promise.all([bridge.stop(), gateway.stop()])
+      }
+    })
+  },
+)

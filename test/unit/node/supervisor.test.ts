@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { supervisorScript } from '../../../src/node/process/supervisor.js'
-import { markedProcesses, until } from './marked-processes.js'
+import { markedProcesses } from './marked-processes.js'
 
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../../fixtures/processes/${name}.mjs`, import.meta.url))
@@ -104,6 +104,7 @@ describe('the supervisor', { timeout: 30_000 }, () => {
     await new Promise(resolve => setTimeout(resolve, 200))
     expect(shell.exitCode).toBeNull()
     shell.stdin!.end()
-    await until(() => markedProcesses(mark).length === 0, 'the end of the child')
+    await once(child, 'exit')
+    expect(markedProcesses(mark)).toEqual([])
   })
 })
