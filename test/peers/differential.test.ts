@@ -1,36 +1,36 @@
 /** Whatever is in between, a client sees the server as it is, but for what docs/eras.md lists. */
 
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AnyportProcess, anyportServe } from '../fixtures/anyport-process.js'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type AnyportProcess, anyport, anyportServe } from '../fixtures/anyport-process.js'
 import { httpLink, pipeLink, stdioLink } from '../fixtures/links.js'
 import { type Step, transcriptOf } from '../fixtures/transcript.js'
 
 const VERSION = { legacy: '2025-11-25', modern: '2026-07-28' } as const
 type Era = keyof typeof VERSION
-const program = (era: Era) => [
-  process.execPath,
-  fileURLToPath(new URL(`../fixtures/everything-${era}.mjs`, import.meta.url)),
-]
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
+const program = (era: Era) => [process.execPath, fixture(`everything-${era}`)]
+/** Where a gateway serves one of its servers alone. */
+const GATEWAY_PATH = '/servers/own/mcp'
 
 describe.each(['legacy', 'modern'] as const)('a %s server', era => {
   let direct: readonly Step[]
   const started: AnyportProcess[] = []
-  const start = (...argv: string[]) => {
-    const hop = anyportServe(...argv)
+  const kept = (hop: AnyportProcess) => {
     started.push(hop)
     return hop
   }
+  const start = (...argv: string[]) => kept(anyportServe(...argv))
 
   beforeAll(async () => {
     const [node = '', script = ''] = program(era)
     direct = await transcriptOf(stdioLink(node, [script]), VERSION[era])
     expect(direct.length).toBe(33)
   })
-  afterAll(() => Promise.all(started.map(hop => hop.stop())))
+  afterEach(() => Promise.all(started.splice(0).map(hop => hop.stop())))
 
   /** A first hop that stands before the server, for a second one to reach. */
   const behind = (protocol: string) =>
@@ -42,6 +42,17 @@ describe.each(['legacy', 'modern'] as const)('a %s server', era => {
       '--',
       ...program(era),
     ).address()
+
+  /** The same on HTTP: at all its addresses, or as one of the servers of a gateway. */
+  const onHttp = async (path: string) => {
+    if (path !== GATEWAY_PATH)
+      return new URL(path, await start('--port', '0', '--', ...program(era)).address()).href
+    const [command, ...args] = program(era)
+    const config = join(mkdtempSync(join(tmpdir(), 'anyport-')), 'mcp.json')
+    const other = { command, args: [fixture('everything-modern')] }
+    writeFileSync(config, JSON.stringify({ mcpServers: { own: { command, args }, other } }))
+    return new URL(path, await start('--port', '0', '--config', config).address()).href
+  }
 
   describe.each(['legacy', 'modern'] as const)('and a %s client', clientEra => {
     const version = VERSION[clientEra]
@@ -69,6 +80,26 @@ describe.each(['legacy', 'modern'] as const)('a %s server', era => {
         clientEra,
         between,
       ])
+    })
+
+    describe.each([
+      ['legacy', ['--protocol', 'legacy'], '/mcp'],
+      ['modern', ['--protocol', 'modern'], '/mcp'],
+      ['legacy', ['--transport', 'sse'], '/sse'],
+      ['modern', [], GATEWAY_PATH],
+    ] as const)('over two hops with HTTP between, which is %s by %j at %s', (between, options, path) => {
+      it('and at either end stdio', async () => {
+        const hop = kept(anyport('connect', ...options, await onHttp(path)))
+        expectSame(await transcriptOf(pipeLink(hop.child), version), direct, era, [clientEra, between])
+      })
+
+      it('at one end stdio, at the other HTTP', async () => {
+        const hop = kept(anyport('serve', '--port', '0', ...options, await onHttp(path)))
+        expectSame(await transcriptOf(httpLink(await hop.address(), version), version), direct, era, [
+          clientEra,
+          between,
+        ])
+      })
     })
   })
 })

@@ -93,3 +93,48 @@ it('replays exactly what was missed: nothing lost, nothing twice, nothing foreig
     { numRuns: 80 },
   )
 })
+
+it('replays nothing for an id of another session, or one that is made up', { timeout: 30_000 }, async () => {
+  const face = streamableHttp(modernServer().handler)
+  const [ann, bob] = await Promise.all([legacyClient(face.handler), legacyClient(face.handler)])
+  const idsOf = async (client: LegacyClient, label: string): Promise<string[]> => {
+    const ids: string[] = []
+    const stream = await client.call('count', { to: 5, label }, label)
+    for (let event = await stream.event(); event !== undefined; event = await stream.event())
+      ids.push(event.id as string)
+    return ids
+  }
+  const foreign = [...(await idsOf(ann, 'ann 1')), ...(await idsOf(ann, 'ann 2'))]
+  const own = await idsOf(bob, 'bob')
+  const secret = (id: string) => id.split('.')[0] as string
+  expect(new Set(own.map(secret))).not.toEqual(new Set(foreign.map(secret)))
+  const number = fc.oneof(fc.nat(20), fc.integer(), fc.maxSafeNat()).map(String)
+  const id = fc
+    .oneof(
+      fc.constantFrom(...foreign),
+      fc.uuid(),
+      fc.string({ minLength: 1, unit: fc.constantFrom(...'abcXYZ019.-_: ') }),
+      // Pieces of what is true, put together wrongly.
+      fc
+        .tuple(fc.constantFrom(...foreign.map(secret)), fc.array(number, { maxLength: 3 }))
+        .map(([first, rest]) => [first, ...rest].join('.')),
+      fc
+        .tuple(fc.constantFrom(...own.map(secret)), fc.integer({ min: 100, max: 10_000 }), number)
+        .map(parts => parts.join('.')),
+    )
+    .filter(made => made.trim() !== '' && !own.includes(made))
+  try {
+    await fc.assert(
+      fc.asyncProperty(id, async made => {
+        const reply = await bob.get({ 'last-event-id': made })
+        expect(reply.status).toBe(400)
+      }),
+      { numRuns: 500 },
+    )
+    // What is its own it gets.
+    const resumed = await bob.get({ 'last-event-id': own[0] })
+    expect(await resumed.rest()).toHaveLength(6)
+  } finally {
+    face.close()
+  }
+})
