@@ -70,12 +70,28 @@ function open(opening: Opening, known: Dialect | undefined): Promise<Opened> {
   return known === 'legacy' ? openSession(opening) : detect(opening)
 }
 
-function openModern({ endpoint, options }: Opening): OpenedModern {
+function openModern(opening: Opening): OpenedModern {
+  const { endpoint, transport, options } = opening
+  const mayAge = transport !== 'modern' && options.onOutdated !== undefined
   const link = connectHttp(endpoint, {
     ...limitsOf(options),
     onRefusedTool: (tool, reason) => options.onLoss?.('invalid-tool', `${tool}: ${reason}`),
+    ...(mayAge ? { isStillModern: () => isStillModern(opening) } : {}),
   })
   return { dialect: 'modern', link, handler: link.handler }
+}
+
+/** Only an answer proves that it is not: silence and failures of the network say nothing. */
+async function isStillModern({ endpoint, options }: Opening): Promise<boolean> {
+  const context = new Context(INTERNAL)
+  const asked = probeHttp(endpoint, modernRequest(METHOD_DISCOVER, options.clientInfo), context)
+  const probe = await Promise.race([asked.catch(() => undefined), silence(options.probeTimeout)])
+  context.cancel('abandoned')
+  if (probe === undefined || 'kind' in probe) return true
+  const { era } = detectHttpEra(probe)
+  if (era !== 'legacy' && era !== 'unsupported') return true
+  options.onOutdated?.()
+  return false
 }
 
 /** With a session, or where the server knows nothing of them, on HTTP+SSE. */

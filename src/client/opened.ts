@@ -32,6 +32,8 @@ export interface OpenOptions {
   readonly maxTimeout?: number
   readonly noise?: (noise: Noise) => void
   readonly onLoss?: LossListener | undefined
+  /** A server that was modern is not any more. Absent where it has to be. */
+  readonly onOutdated?: (() => void) | undefined
 }
 
 export interface OpenedModern {

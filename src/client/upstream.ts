@@ -456,7 +456,13 @@ class ServerUpstream implements Upstream, FrontSource {
         onEvent?.({ type: 'noise', noise, count: ++this.#noise[kind] })
       },
       onLoss,
+      ...((this.#options.protocol ?? 'auto') === 'auto' ? { onOutdated: () => this.#outdated() } : {}),
     }
+  }
+
+  /** An older server has taken the place of the modern one: whoever calls again finds out which. */
+  #outdated(): void {
+    if (this.#era === 'modern') this.#era = undefined
   }
 
   /** Callers with different keys never share a connection. */

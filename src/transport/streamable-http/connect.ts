@@ -6,11 +6,20 @@
 import { Call } from '../../exchange/call.js'
 import type { CallLimits } from '../../exchange/call-limits.js'
 import { Context } from '../../exchange/context.js'
+import { TransportError } from '../../exchange/errors.js'
 import { type Exchange, finish, type Handler } from '../../exchange/exchange.js'
 import type { HttpAnswer, HttpCall } from '../../exchange/http-client.js'
 import type { HttpEndpoint } from '../../exchange/http-endpoint.js'
 import { outgoing, restored, restoredProgress } from '../../exchange/remint.js'
-import { HEADER_MISMATCH, INTERNAL_ERROR, type RpcError } from '../../protocol/errors.js'
+import {
+  HEADER_MISMATCH,
+  INTERNAL_ERROR,
+  INVALID_PARAMS,
+  METHOD_NOT_FOUND,
+  MISSING_CAPABILITY,
+  type RpcError,
+  UNSUPPORTED_VERSION,
+} from '../../protocol/errors.js'
 import { mirrorHeaders } from '../../protocol/headers.js'
 import {
   errorResponse,
@@ -30,12 +39,20 @@ import {
 import { type AnswerListener, kindOf, readAnswer } from './answer.js'
 import { MirroredTools, type RefusedTool } from './mirrored-tools.js'
 import { POST_HEADERS, Post, Posts } from './post.js'
-import { cutAnswer, refusedAnswer, strangeAnswer } from './refused-answer.js'
+import { cutAnswer, type RefusedAnswer, refusedAnswer, strangeAnswer } from './refused-answer.js'
 
 export interface ConnectHttpOptions extends CallLimits {
   /** Hears of tools that are left out of lists, because no client may use them. */
   readonly onRefusedTool?: RefusedTool | undefined
+  /**
+   * Asks the server whether it still speaks this revision, after it refused a request as one of an older revision would. Where it
+   * does not, no more calls are made, and those that were refused may be made elsewhere. Default: it is not asked.
+   */
+  readonly isStillModern?: (() => Promise<boolean>) | undefined
 }
+
+/** Milliseconds for which a server that said that it is modern is not asked again. */
+const SURE = 5_000
 
 /** Nothing is sent before somebody calls: there is no handshake. */
 export function connectHttp(endpoint: HttpEndpoint, options: ConnectHttpOptions = {}): ModernHttp {
@@ -45,10 +62,16 @@ export function connectHttp(endpoint: HttpEndpoint, options: ConnectHttpOptions 
 /** The calls that are open at the server, and how to make another. */
 export class ModernHttp extends Posts {
   readonly behind = false
+  /** It closes by itself only where its server was replaced, which is no failed start. */
+  readonly worked = true
   readonly tools: MirroredTools
+  readonly #isStillModern: (() => Promise<boolean>) | undefined
+  #asking: Promise<boolean> | undefined
+  #askedAt = Number.NEGATIVE_INFINITY
 
   constructor(endpoint: HttpEndpoint, options: ConnectHttpOptions) {
     super(endpoint, options)
+    this.#isStillModern = options.isStillModern
     this.tools = new MirroredTools((like, cursor) => this.#listTools(like, cursor), options.onRefusedTool)
   }
 
@@ -59,6 +82,24 @@ export class ModernHttp extends Posts {
   async close(): Promise<void> {
     this.retire(undefined)
     this.hangUp()
+  }
+
+  /** False where the server was replaced by one that does not speak this revision. */
+  async holds(): Promise<boolean> {
+    if (this.closed) return false
+    if (this.#isStillModern === undefined || performance.now() - this.#askedAt < SURE) return true
+    this.#asking ??= this.#isStillModern().finally(() => {
+      this.#asking = undefined
+      this.#askedAt = performance.now()
+    })
+    if (await this.#asking) return true
+    const { name } = this.endpoint
+    this.retire(
+      new TransportError('ERR_HANDSHAKE', `${name} does not speak revision 2026-07-28 any more`, {
+        hop: name,
+      }),
+    )
+    return false
   }
 
   #listTools(like: JSONRPCRequest, cursor: unknown): Promise<JSONRPCResponse> {
@@ -140,10 +181,15 @@ class ModernPost extends Post implements AnswerListener {
       readAnswer(answer, kind, this.posts.endpoint, this)
       return
     }
-    void refusedAnswer(answer, call).then(({ response, error }) => {
+    void refusedAnswer(answer, call).then(async refused => {
       this.bodyEnded()
       if (this.over) return
-      if (response === undefined) this.fail(error)
+      const { response, error } = refused
+      const holds = !isDoubtful(refused) || (await this.posts.holds())
+      if (this.over) return
+      // It was refused, so that it did not run.
+      if (!holds) this.fail(this.posts.lost(true))
+      else if (response === undefined) this.fail(error)
       else this.#respond(response)
     })
   }
@@ -154,6 +200,10 @@ class ModernPost extends Post implements AnswerListener {
     if (response.id != null && String(response.id) !== String(call.upstreamId)) return
     if ('error' in response && response.error.code === HEADER_MISMATCH) {
       this.#mismatch(response.error.message)
+      return
+    }
+    if ('error' in response && response.error.code === UNSUPPORTED_VERSION) {
+      this.#failOnUs(`does not speak the revision of our request: ${response.error.message}`)
       return
     }
     this.responded()
@@ -180,13 +230,7 @@ class ModernPost extends Post implements AnswerListener {
     const request = this.#request
     const http = this.#http
     if (request === undefined || http === undefined || this.#retried) {
-      // It is about our headers, which our caller knows nothing of.
-      const error = {
-        code: INTERNAL_ERROR,
-        message: `${this.posts.endpoint.name} refused our headers: ${message}`,
-      }
-      this.responded()
-      this.call.respond(errorResponse(this.call.id, error))
+      this.#failOnUs(`refused our headers: ${message}`)
       return
     }
     this.#retried = this.#repeating = true
@@ -198,7 +242,34 @@ class ModernPost extends Post implements AnswerListener {
       .then(() => tools.mirror(request, headers))
       .then(() => this.#post())
   }
+
+  /** It is about what we made of the request, which our caller knows nothing of. */
+  #failOnUs(what: string): void {
+    const error = { code: INTERNAL_ERROR, message: `${this.posts.endpoint.name} ${what}` }
+    this.responded()
+    this.call.respond(errorResponse(this.call.id, error))
+  }
 }
+
+/**
+ * Whether a server of an older revision may have said this, which would not know our session or our headers. Modern servers refuse
+ * a request in few ways, each with a code of its own ("Error Codes").
+ */
+function isDoubtful({ status, response }: RefusedAnswer): boolean {
+  if (!UNKNOWING.includes(status)) return false
+  switch (response?.error.code) {
+    case METHOD_NOT_FOUND:
+      return status !== 404
+    case INVALID_PARAMS:
+    case HEADER_MISMATCH:
+    case MISSING_CAPABILITY:
+      return false
+    default:
+      return true
+  }
+}
+
+const UNKNOWING: readonly number[] = [400, 404, 405, 406, 410, 415, 422, 501]
 
 function withoutParams(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('mcp-param-')))

@@ -276,6 +276,65 @@ describe('a session that the server has lost', () => {
   })
 })
 
+describe('the modern era of a server', () => {
+  it.each<readonly [string, LegacyServer['lost']]>([
+    ['as servers with sessions do', sent => json(failure(sent, -32000, 'Bad Request: no session'), 400)],
+    ['in words', () => status(400)],
+    ['as if nothing were there', () => status(404)],
+  ])('ends where the server was replaced by an older one, which refuses calls %s', async (_, lost) => {
+    const server = new LegacyServer()
+    server.isModern = true
+    const outcomes: string[] = []
+    const up = reached(server, { onEvent: ({ type }) => outcomes.push(type) })
+    const heard: JSONRPCNotification[] = []
+    const context = new Context({ binding: 'internal' })
+    const listening = finish(up.handler(listen(), context), change => void heard.push(change))
+    await expect.poll(() => server.streams.length).toBe(1)
+    await call(up, 'plain')
+    expect(up.era()).toBe('modern')
+    server.isModern = false
+    server.lost = lost
+    server.restart()
+    const both = [call(up, 'plain'), call(up, 'plain')]
+    for (const response of await Promise.all(both))
+      expect(response).toMatchObject({ result: { content: [] } })
+    expect(up.era()).toBe('legacy')
+    expect(server.ran).toEqual(['plain', 'plain', 'plain'])
+    expect(outcomes).not.toContain('exited')
+    // Whoever listens is told that something may have changed, and goes on.
+    await expect.poll(() => heard.length, { timeout: 5_000 }).toBeGreaterThan(1)
+    context.cancel('hangup')
+    await expect(listening).rejects.toMatchObject({ code: 'ERR_CANCELLED' })
+  })
+
+  it('goes on where the server has reasons of its own to refuse a call', async () => {
+    const server = new LegacyServer()
+    server.isModern = true
+    const up = reached(server)
+    await call(up, 'plain')
+    server.answer = sent => json(failure(sent, -32000, 'Not today'), 400)
+    for (let time = 0; time < 3; time++)
+      expect(await call(up, 'plain')).toMatchObject({ error: { code: -32000, message: 'Not today' } })
+    expect(up.era()).toBe('modern')
+    // Asked at the start, and once more.
+    expect(server.methods.filter(method => method === 'server/discover')).toHaveLength(2)
+    server.answer = sent => json(failure(sent, -32601, 'Unknown'), 404)
+    expect(await call(up, 'plain')).toMatchObject({ error: { code: -32601 } })
+  })
+
+  it('never ends where no other is allowed', async () => {
+    const server = new LegacyServer()
+    server.isModern = true
+    const up = reached(server, { protocol: 'modern' })
+    await call(up, 'plain')
+    server.isModern = false
+    server.lost = sent => json(failure(sent, -32000, 'Bad Request: no session'), 400)
+    expect(await call(up, 'plain')).toMatchObject({ error: { code: -32000 } })
+    expect(up.era()).toBe('modern')
+    expect(server.initializes()).toBe(0)
+  })
+})
+
 describe('a session whose questions come with their calls', () => {
   it('is shared by calls that may ask', async () => {
     const server = new LegacyServer()

@@ -133,6 +133,16 @@ describe('a modern server over HTTP', () => {
     })
   })
 
+  it('that says our revision is none of its own blames us, not the caller', async () => {
+    const data = { supported: ['2031-01-01'], requested: '2026-07-28' }
+    const { call } = connected(sent => json(failure(sent, -32022, 'Unsupported', data), 400))
+    expect((await call(request('prompts/list'))).response).toEqual({
+      jsonrpc: '2.0',
+      id: 'own',
+      error: { code: -32603, message: expect.stringContaining('Unsupported') },
+    })
+  })
+
   it('may leave the id out of an error', async () => {
     const { call } = connected(() => json({ jsonrpc: '2.0', error: { code: -32600, message: 'no' } }, 403))
     expect((await call(request('prompts/list'))).response).toMatchObject({
