@@ -72,6 +72,18 @@ async function listen(client: RawClient): Promise<void> {
 /** Long enough for what should not come. */
 const settled = () => new Promise(resolve => setTimeout(resolve, 300))
 
+/** Resolves once nobody has been asked for anything for a while: all who listen are heard from then on. */
+async function quiet(gateway: AnyportProcess): Promise<void> {
+  let seen = -1
+  let still = 0
+  while (still < 3) {
+    const count = asked(gateway, 'one') + asked(gateway, 'other')
+    still = count === seen ? still + 1 : 0
+    seen = count
+    await settled()
+  }
+}
+
 describe.each(['2025-11-25', '2026-07-28'])('a client of %s', version => {
   it.each([
     ['HTTP', undefined],
@@ -88,7 +100,7 @@ describe.each(['2025-11-25', '2026-07-28'])('a client of %s', version => {
     clients.push(client)
     await listen(client)
     await expect.poll(() => namesOf(client), { timeout: 10_000 }).toHaveLength(4)
-    await settled()
+    await quiet(gateway)
     const before = changesOf(client)
     const [one, other] = [asked(gateway, 'one'), asked(gateway, 'other')]
 
