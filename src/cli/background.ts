@@ -15,6 +15,7 @@ import { type OptionValues, parseArguments } from './arguments.js'
 import { noiseLog } from './log-noise.js'
 import { logEvent, serveOptions } from './serve.js'
 import { SERVE_OPTIONS } from './serve-options.js'
+import { signInLog } from './sign-in-log.js'
 import { logLaunch } from './target.js'
 
 const LOG_SIZE = 1024 * 1024
@@ -92,6 +93,8 @@ function eventLog(log: Log, own: string): (event: BackgroundEvent) => void {
         return logLaunch(named, event.launch)
       case 'stderr':
         return named.info('server_stderr', event.line)
+      case 'sign-in':
+        return signInLog(named)(event.event)
       case 'event': {
         if (event.event.type !== 'noise') return logEvent(named, server, event.event)
         const noise = noises.get(server) ?? noiseLog(named)

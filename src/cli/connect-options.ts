@@ -12,6 +12,8 @@ export const CONNECT_OPTIONS = {
   ...SIGN_IN_OPTIONS,
   ...pick(
     SERVE_OPTIONS,
+    'shared',
+    'linger',
     'protocol',
     'start-timeout',
     'lazy',
@@ -42,6 +44,7 @@ export const CONNECT: CommandSpec = {
       'with a token from the environment; single quotes keep the shell away from it',
       "anyport connect https://mcp.example.com/mcp --header 'Authorization: Bearer ${EXAMPLE_TOKEN}'",
     ],
+    ['one connection for all your editors', 'anyport connect --shared https://mcp.example.com/mcp'],
     ['on a Unix socket', 'anyport connect http+unix://%2Frun%2Fserver.sock/mcp'],
   ],
   notes: [

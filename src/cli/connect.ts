@@ -1,12 +1,17 @@
 /** The command `anyport connect`: `anyport serve --stdio` for one address. */
 
-import { parseArguments, UsageError } from './arguments.js'
+import { type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { CONNECT_OPTIONS } from './connect-options.js'
-import { serveParsed } from './serve.js'
 import { SERVE_OPTIONS } from './serve-options.js'
 
 /** Serves until a signal or the end of stdin; resolves with the exit code. */
-export function connectCommand(argv: readonly string[]): Promise<number> {
+export async function connectCommand(argv: readonly string[]): Promise<number> {
+  const { serveParsed } = await import('./serve.js')
+  return await serveParsed(parseConnect(argv))
+}
+
+/** As `serve` would be told. Throws `UsageError`. */
+export function parseConnect(argv: readonly string[]): ParsedArguments<typeof SERVE_OPTIONS> {
   const { options, positionals, rest, given } = parseArguments(CONNECT_OPTIONS, argv)
   const [address, ...more] = positionals
   if (rest !== undefined)
@@ -21,5 +26,5 @@ export function connectCommand(argv: readonly string[]): Promise<number> {
       `${JSON.stringify(address)} is no URL; write for example https://mcp.example.com/mcp`,
     )
   const { options: standard } = parseArguments(SERVE_OPTIONS, [])
-  return serveParsed({ options: { ...standard, ...options, stdio: true }, positionals, rest, given })
+  return { options: { ...standard, ...options, stdio: true }, positionals, rest, given }
 }

@@ -14,7 +14,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: {
     run: async argv => {
       // Twenty of these may run, and none of them needs what serves.
-      if (ownWords(argv).some(word => /^--(shared|linger)(=|$)/.test(word))) {
+      if (mayShare(argv)) {
         const code = await (await import('./shared.js')).sharedCommand(argv)
         if (code !== undefined) return code
       }
@@ -23,7 +23,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: async () => (await import('./serve-options.js')).SERVE,
   },
   connect: {
-    run: async argv => (await import('./connect.js')).connectCommand(argv),
+    run: async argv => {
+      if (mayShare(argv)) {
+        const code = await (await import('./shared.js')).sharedConnectCommand(argv)
+        if (code !== undefined) return code
+      }
+      return await (await import('./connect.js')).connectCommand(argv)
+    },
     help: async () => (await import('./connect-options.js')).CONNECT,
   },
   config: {
@@ -103,6 +109,10 @@ function hint(name: string): string {
 /** What is said to us, rather than to the program behind `--`. */
 function ownWords(argv: readonly string[]): readonly string[] {
   return argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
+}
+
+function mayShare(argv: readonly string[]): boolean {
+  return ownWords(argv).some(word => /^--(shared|linger)(=|$)/.test(word))
 }
 
 async function report(error: unknown, argv: readonly string[]): Promise<number> {

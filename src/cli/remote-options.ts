@@ -67,6 +67,23 @@ export function wireOptions({ ca, cert, key, proxy }: OptionValues<typeof WIRE_O
   }
 }
 
+/** How servers at URLs are reached. Throws `UsageError` for files that cannot be read. */
+export function remoteOptions(options: OptionValues<typeof REMOTE_OPTIONS>) {
+  const { header } = options
+  const headers = new Map(header)
+  const twice = header.find(([name, value]) => headers.get(name) !== value)
+  if (twice !== undefined) throw new UsageError(`--header: ${twice[0]} is given twice`)
+  return {
+    transport: options.transport,
+    headers: Object.fromEntries(headers),
+    connectTimeout: options['connect-timeout'],
+    responseTimeout: options['response-timeout'],
+    readTimeout: options['read-timeout'],
+    maxConnections: options['max-connections'],
+    ...wireOptions(options),
+  }
+}
+
 function contentOf(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8')

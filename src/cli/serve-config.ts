@@ -13,8 +13,8 @@ import type { ServeEvent } from '../node/serve.js'
 import { type OptionValues, type ParsedArguments, UsageError } from './arguments.js'
 import { askInput } from './ask-input.js'
 import { describeError } from './describe-error.js'
+import { remoteOptions } from './remote-options.js'
 import type { SERVE_OPTIONS } from './serve-options.js'
-import { remoteOptions } from './target.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
 type Options = OptionValues<typeof SERVE_OPTIONS>

@@ -46,7 +46,7 @@ export const SERVE_OPTIONS = {
 
   stdio: flag('Serve on stdin and stdout', { group: pipes }),
   shared: flag(
-    'With --stdio: by one background process for all your clients, where those that ask for the same share the server',
+    'With --stdio, or connect: by one background process for all your clients, where those that ask for the same share the server',
     { group: pipes },
   ),
   linger: value('How long a shared server stays after its last client has left', parseDuration, {

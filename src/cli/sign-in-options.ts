@@ -133,8 +133,39 @@ export const WHOAMI: CommandSpec = {
   options: WHOAMI_OPTIONS,
 }
 
+/** Whoever has said already who calls, by a header or in the address, is not signed in. Throws `UsageError` for options that say otherwise. */
+export function signsIn(
+  address: string,
+  options: OptionValues<typeof SIGN_IN_OPTIONS> & { readonly header: readonly (readonly [string, string])[] },
+  given: ReadonlySet<string>,
+): boolean {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:'
+  const named =
+    url?.username !== '' || options.header.some(([name]) => name.toLowerCase() === 'authorization')
+  const wanted = Object.keys(SIGN_IN_OPTIONS).find(name => given.has(name))
+  if (wanted !== undefined && (!isHttp || named)) {
+    throw new UsageError(
+      `--${wanted} has no effect here: ${named ? 'it is said already who calls' : 'nobody signs in there'}`,
+    )
+  }
+  return isHttp && !named && !options['no-sign-in']
+}
+
 /** The options of the command line as `authorizerFor` takes them. Throws `UsageError`. */
 export async function signInOptions(options: OptionValues<typeof OPTIONS>): Promise<SignInOptions> {
+  const { clientKey, ...words } = await signInWords(options)
+  if (clientKey === undefined) return words
+  const { signingKey } = await import('../node/oauth/signing-key.js')
+  try {
+    return { ...words, clientKey: await signingKey(clientKey.pem, clientKey.id) }
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(`--client-key: ${error.message}`) : error
+  }
+}
+
+/** The same in words that another process understands. Throws `UsageError`. */
+export async function signInWords(options: OptionValues<typeof OPTIONS>) {
   const clientId = options['client-id']
   const secret =
     options['client-secret'] ?? (clientId === undefined ? undefined : process.env.ANYPORT_CLIENT_SECRET)
@@ -142,7 +173,8 @@ export async function signInOptions(options: OptionValues<typeof OPTIONS>): Prom
   return {
     clientId,
     clientSecret: keyFile === undefined ? secret : options['client-secret'],
-    clientKey: keyFile === undefined ? undefined : await readKey(keyFile, options['client-key-id']),
+    clientKey:
+      keyFile === undefined ? undefined : { pem: await readKey(keyFile), id: options['client-key-id'] },
     clientMetadataUrl: options['client-metadata-url'],
     scopes: options.scope?.split(/\s+/).filter(Boolean),
     issuer: options.issuer,
@@ -168,17 +200,10 @@ const GRANTS = {
   'client-credentials': 'client_credentials',
 } as const
 
-async function readKey(file: string, id: string | undefined) {
-  let pem: string
+async function readKey(file: string): Promise<string> {
   try {
-    pem = await readFile(file, 'utf8')
+    return await readFile(file, 'utf8')
   } catch (error) {
     throw new UsageError(`--client-key: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
-  const { signingKey } = await import('../node/oauth/signing-key.js')
-  try {
-    return await signingKey(pem, id)
-  } catch (error) {
-    throw error instanceof TypeError ? new UsageError(`--client-key: ${error.message}`) : error
   }
 }

@@ -6,13 +6,13 @@ import { type ConnectOptions, connect } from '../node/connect.js'
 import type { Log } from '../node/log.js'
 import { readEnvFile } from '../node/process/env-file.js'
 import type { LaunchPlan } from '../node/process/launch-plan.js'
-import { type OptionValues, type ParsedArguments, UsageError } from './arguments.js'
-import { REMOTE_OPTIONS, wireOptions } from './remote-options.js'
+import { type ParsedArguments, UsageError } from './arguments.js'
+import { REMOTE_OPTIONS, remoteOptions } from './remote-options.js'
 import { parseHostPort, type SERVE_OPTIONS } from './serve-options.js'
-import { SIGN_IN_OPTIONS, signInOptions } from './sign-in-options.js'
+import { SIGN_IN_OPTIONS, signInOptions, signsIn } from './sign-in-options.js'
+import { usage } from './usage.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
-type Options = OptionValues<typeof SERVE_OPTIONS>
 
 const FOR_ADDRESSES = [...Object.keys(REMOTE_OPTIONS), ...Object.keys(SIGN_IN_OPTIONS)]
 
@@ -81,42 +81,14 @@ async function remoteTarget(
   return usage(() => connectUrl({ url: address, ...options, authorizer }, limits))
 }
 
-/** Who has said already who calls, by a header or in the address, is not signed in. */
 async function authorizerOf(address: string, { options, given }: Parsed, log: Log) {
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:'
-  const named =
-    url?.username !== '' || options.header.some(([name]) => name.toLowerCase() === 'authorization')
-  const wanted = Object.keys(SIGN_IN_OPTIONS).find(name => given.has(name))
-  if (wanted !== undefined && (!isHttp || named)) {
-    throw new UsageError(
-      `--${wanted} has no effect here: ${named ? 'it is said already who calls' : 'nobody signs in there'}`,
-    )
-  }
-  if (!isHttp || named || options['no-sign-in']) return undefined
+  if (!signsIn(address, options, given)) return undefined
   const [{ oauth }, { signInLog }, settings] = await Promise.all([
     import('../node/oauth/authorizer-for.js'),
     import('./sign-in-log.js'),
     signInOptions(options),
   ])
-  return oauth(url, { ...settings, onEvent: signInLog(log) })
-}
-
-/** How servers at URLs are reached. Throws `UsageError` for files that cannot be read. */
-export function remoteOptions(options: Options) {
-  const { header } = options
-  const headers = new Map(header)
-  const twice = header.find(([name, value]) => headers.get(name) !== value)
-  if (twice !== undefined) throw new UsageError(`--header: ${twice[0]} is given twice`)
-  return {
-    transport: options.transport,
-    headers: Object.fromEntries(headers),
-    connectTimeout: options['connect-timeout'],
-    responseTimeout: options['response-timeout'],
-    readTimeout: options['read-timeout'],
-    maxConnections: options['max-connections'],
-    ...wireOptions(options),
-  }
+  return oauth(address, { ...settings, onEvent: signInLog(log) })
 }
 
 /** What runs already gets neither arguments nor an environment from us. */
@@ -141,16 +113,4 @@ function refuse({ given }: Parsed, names: readonly string[], why: (name: string)
 export function logLaunch(log: Log, { file, why }: LaunchPlan): void {
   if (why.length === 0) log.debug('server_launch', 'Starting the command as it is', { file })
   for (const reason of why) log.info('server_launch', reason, { file })
-}
-
-/** What the library calls an option, the command line calls so too. */
-function usage<T>(parse: () => T): T {
-  try {
-    return parse()
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    throw new UsageError(
-      error.message.replace(/^headers: /, '--header: ').replace(/^(ca|cert|key|proxy): /, '--$1: '),
-    )
-  }
 }

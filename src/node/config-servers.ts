@@ -7,6 +7,7 @@ import type { RemoteServer, ServerEntry, StdioServer } from '../config/server-en
 import { type ConnectOptions, connect } from './connect.js'
 import { connectUrl } from './connect-url.js'
 import type { GatewayTarget } from './gateway.js'
+import { literalHeaders } from './header-values.js'
 import type { HttpClientOptions } from './http-client.js'
 import { readEnvFile } from './process/env-file.js'
 import type { LaunchPlan } from './process/launch-plan.js'
@@ -73,9 +74,7 @@ function program(entry: ServerEntry, server: StdioServer, options: ConfigServers
 function remote(entry: ServerEntry, server: RemoteServer, options: ConfigServersOptions): RemoteTarget {
   const { url, transport } = server
   // References have their values by now: what still looks like one is meant as it is.
-  const headers = Object.fromEntries(
-    Object.entries(server.headers).map(([name, value]) => [name, value.replaceAll('${', () => '$${')]),
-  )
+  const headers = literalHeaders(server.headers)
   return connectUrl({ ...options.http, url, transport, headers }, limitsOf(entry, options))
 }
 

@@ -20,7 +20,7 @@ export interface UrlTarget extends HttpClientOptions {
   /** Default `auto`: found out, and remembered. */
   readonly transport?: RemoteTransport | undefined
   /**
-   * Sent with each request. `${NAME}` in a value stands for a variable of our environment, `${NAME:-text}` for the text where there
+   * Sent with each request. `${NAME}` in a value stands for a variable of the environment, `${NAME:-text}` for the text where there
    * is none, `$${` for `${` itself.
    */
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -34,10 +34,10 @@ export function connectUrl(target: UrlTarget, options: ConnectOptions = {}): Rem
   const url = String(target.url)
   const route = routeOf(url, () => undefined)
   // Complaints about the environment are due now as well, not with the first request.
-  if (target.proxy === undefined) proxyOfEnvironment(route.url)
+  if (target.proxy === undefined) proxyOfEnvironment(route.url, target.environment)
   if (!TRANSPORTS.includes(transport))
     throw new TypeError(`transport: ${JSON.stringify(transport)} is none of ${TRANSPORTS.join(', ')}`)
-  const resolved = resolveHeaders(headers)
+  const resolved = resolveHeaders(headers, target.environment)
   const client = httpClient(clientOptions)
   return {
     name: options.name ?? nameOfUrl(url),

@@ -32,6 +32,13 @@ export function resolveHeaders(
   return Object.fromEntries(resolved)
 }
 
+/** For `resolveHeaders`: values that stand for themselves, whatever they look like. */
+export function literalHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, value.replaceAll('${', () => '$${')]),
+  )
+}
+
 function resolve(text: string, env: Environment, fail: (why: string) => TypeError): string {
   return text.replace(/\$\$\{|\$\{([^{}]*)\}/g, (_whole, reference: string | undefined) => {
     if (reference === undefined) return '${'

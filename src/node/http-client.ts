@@ -25,6 +25,8 @@ export interface HttpClientOptions extends CertificateOptions {
   readonly maxConnections?: number | undefined
   /** The address of an HTTP proxy, false for none. Default: what the environment says (`HTTPS_PROXY`, `NO_PROXY` and the like). */
   readonly proxy?: string | false | undefined
+  /** Where variables come from. Default our own environment. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 /** Calls that wait for a connection, beyond those that have one. */
@@ -59,7 +61,8 @@ class NodeHttpClient implements HttpClient, ConversationOwner {
     this.readTimeout = milliseconds('readTimeout', options.readTimeout ?? 600_000)
     this.#maxConnections = count('maxConnections', options.maxConnections ?? 256)
     const proxy = typeof options.proxy === 'string' ? parseProxy(options.proxy, 'proxy') : undefined
-    this.#proxyFor = options.proxy === undefined ? url => proxyOfEnvironment(url) : () => proxy
+    const { environment } = options
+    this.#proxyFor = options.proxy === undefined ? url => proxyOfEnvironment(url, environment) : () => proxy
     const connectTimeout = milliseconds('connectTimeout', options.connectTimeout ?? 10_000)
     this.#dialler = new Dialler(connectTimeout, secureContextOf(options))
   }

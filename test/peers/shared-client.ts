@@ -13,7 +13,9 @@ import { ANYPORT, processesMarked } from './start-anyport.js'
 // biome-ignore lint/suspicious/noExplicitAny: messages as they are on the wire
 type Json = any
 
-const SHARING_SERVER = fileURLToPath(new URL('../fixtures/processes/sharing-server.mjs', import.meta.url))
+export const SHARING_SERVER = fileURLToPath(
+  new URL('../fixtures/processes/sharing-server.mjs', import.meta.url),
+)
 
 const WAIT = 30_000
 
@@ -22,6 +24,8 @@ export interface ClientOptions {
   readonly options?: readonly string[]
   readonly era?: 'legacy' | 'modern'
   readonly serverEra?: 'legacy' | 'modern'
+  /** The client is `connect --shared` to this address, with these options. */
+  readonly url?: string
   readonly environment?: Readonly<Record<string, string>>
   readonly cwd?: string
   /** What runs the command; another one for another version. */
@@ -124,13 +128,14 @@ function startClient(
   environment: NodeJS.ProcessEnv,
   mark: string,
 ) {
-  const { anyport = ANYPORT, cwd, elicit } = more
+  const { anyport = ANYPORT, cwd, elicit, url } = more
+  const serving = [
+    ...['serve', '--stdio', '--shared', '--env', `MCP_TEST_MARK=${mark}`, ...options],
+    ...['--', process.execPath, SHARING_SERVER, '--era', serverEra],
+  ]
   const child = spawn(
     process.execPath,
-    [
-      ...[anyport, 'serve', '--stdio', '--shared', '--env', `MCP_TEST_MARK=${mark}`, ...options],
-      ...['--', process.execPath, SHARING_SERVER, '--era', serverEra],
-    ],
+    [anyport, ...(url === undefined ? serving : ['connect', '--shared', ...options, url])],
     { env: { ...environment, ...more.environment }, stdio: 'pipe', ...(cwd === undefined ? {} : { cwd }) },
   )
   const exited = once(child, 'exit').then(([code]) => code as number | null)
@@ -183,7 +188,8 @@ function startClient(
     const response = await request('tools/call', params)
     const { inputRequests, requestState } = response.result ?? {}
     if (inputRequests === undefined) return response
-    const inputResponses = { q: answer(inputRequests.q.params.message) }
+    const [[key, { params: asked }]] = Object.entries<Json>(inputRequests) as [[string, Json]]
+    const inputResponses = { [key]: answer(asked.message) }
     return request('tools/call', { ...params, inputResponses, requestState })
   }
   const ready = async () => {

@@ -93,7 +93,7 @@ export function credentialFile(
 }
 
 /** Where sign-ins are kept: XDG base directories, and what other systems have in their place. */
-function credentialFolder(): string {
+export function credentialFolder(): string {
   const { XDG_STATE_HOME, LOCALAPPDATA } = process.env
   return join(stateFolder(XDG_STATE_HOME, LOCALAPPDATA), 'anyport', 'sign-ins')
 }

@@ -2,6 +2,8 @@
 
 import { spawn } from 'node:child_process'
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /** Milliseconds after which a program that still runs has taken the address. */
 const TAKEN = 2_000
 
@@ -9,16 +11,16 @@ const TAKEN = 2_000
  * Resolves false where there is no browser, or it did not take the address. The address goes to the program as one argument, never
  * through a shell: it comes from a foreign server.
  */
-export async function openBrowser(address: URL): Promise<boolean> {
+export async function openBrowser(address: URL, environment: Environment = process.env): Promise<boolean> {
   if (address.protocol !== 'https:' && address.protocol !== 'http:') return false
-  for (const [command, ...args] of commands()) {
-    if (command !== undefined && (await run(command, [...args, address.href]))) return true
+  for (const [command, ...args] of commands(environment)) {
+    if (command !== undefined && (await run(command, [...args, address.href], environment))) return true
   }
   return false
 }
 
-function commands(): readonly (readonly string[])[] {
-  const { BROWSER, DISPLAY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = process.env
+function commands(environment: Environment): readonly (readonly string[])[] {
+  const { BROWSER, DISPLAY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = environment
   const chosen = BROWSER === undefined || BROWSER.trim() === '' ? [] : [BROWSER.trim().split(/\s+/)]
   switch (process.platform) {
     case 'darwin':
@@ -34,9 +36,9 @@ function commands(): readonly (readonly string[])[] {
   }
 }
 
-function run(command: string, args: readonly string[]): Promise<boolean> {
+function run(command: string, args: readonly string[], env: Environment): Promise<boolean> {
   return new Promise(resolve => {
-    const child = spawn(command, args, { stdio: 'ignore', detached: true, windowsHide: true })
+    const child = spawn(command, args, { env, stdio: 'ignore', detached: true, windowsHide: true })
     const timer = setTimeout(() => resolve(true), TAKEN)
     const done = (opened: boolean) => {
       clearTimeout(timer)

@@ -14,6 +14,8 @@ export interface PersonOptions {
   readonly callbackPath?: string | undefined
   /** False leaves it to the person to open the address. Default true. */
   readonly browser?: boolean | undefined
+  /** What says which browser there is, and where its screen. Default our own environment. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /** Where a person may paste the address that the browser ended up at: the readable stream of a terminal, as Node has it. */
   readonly terminal?: AsyncIterable<string | Uint8Array> | undefined
   /** Tells the person what to do. */
@@ -70,7 +72,7 @@ function receiver(callback: CallbackServer, options: PersonOptions): AnswerRecei
         signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: over.signal })
       })
       try {
-        const { browser = true, terminal, onPrompt } = options
+        const { browser = true, environment, terminal, onPrompt } = options
         const answers = [callback.answer(state)]
         const prompt = { url: address.href, paste: terminal !== undefined }
         if (terminal !== undefined) {
@@ -79,7 +81,7 @@ function receiver(callback: CallbackServer, options: PersonOptions): AnswerRecei
           )
         }
         // Whether it opened is known only when somebody may have answered already.
-        void (browser ? open(address) : Promise.resolve(false)).then(opened => {
+        void (browser ? open(address, environment) : Promise.resolve(false)).then(opened => {
           if (!over.signal.aborted) onPrompt({ ...prompt, opened })
         })
         return await Promise.race([...answers, aborted])
@@ -91,8 +93,8 @@ function receiver(callback: CallbackServer, options: PersonOptions): AnswerRecei
   }
 }
 
-async function open(address: URL): Promise<boolean> {
-  return await (await import('./open-browser.js')).openBrowser(address)
+async function open(address: URL, environment: PersonOptions['environment']): Promise<boolean> {
+  return await (await import('./open-browser.js')).openBrowser(address, environment)
 }
 
 /** The first line that is an address with the right state. Never rejects; stays open where none comes. */

@@ -1,12 +1,16 @@
 /** The background anyport of a user: serves the stdio clients of a machine, with one server for all who ask for the same. */
 
+import type { SignInEvent } from '../../client/oauth/sign-in-events.js'
+import type { Target } from '../../client/open.js'
+import type { RemoteTarget } from '../../client/remote.js'
+import { nameOfUrl } from '../../exchange/http-address.js'
 import type { ByteStream } from '../../transport/channel/channel.js'
 import { type ConnectOptions, connect } from '../connect.js'
 import type { LaunchPlan } from '../process/launch-plan.js'
 import { compareVersions, parseVersion } from '../process/version-range.js'
 import { type ServeEvent, type ServeOptions, type Server, serve } from '../serve.js'
 import { claim } from './claim.js'
-import { entryKey, type SharedEntry } from './entry.js'
+import { entryKey, type SharedCommand, type SharedEntry, type SharedRemote } from './entry.js'
 import {
   type BackgroundState,
   type BackgroundStatus,
@@ -16,6 +20,7 @@ import {
   type SharedServerStatus,
 } from './greeting.js'
 import type { OwnPlace, Places } from './places.js'
+import type { SharedTarget } from './remote-target.js'
 
 export type BackgroundEvent =
   | { readonly type: 'serving' }
@@ -26,6 +31,7 @@ export type BackgroundEvent =
   | { readonly type: 'event'; readonly server: string; readonly event: ServeEvent }
   | { readonly type: 'launch'; readonly server: string; readonly launch: LaunchPlan }
   | { readonly type: 'stderr'; readonly server: string; readonly line: string }
+  | { readonly type: 'sign-in'; readonly server: string; readonly event: SignInEvent }
 
 /** How a server is served. */
 export interface SharedSettings {
@@ -65,10 +71,17 @@ interface Shared {
   readonly name: string
   readonly since: number
   readonly linger: number
-  server: Promise<Server>
+  readonly server: Promise<Server>
+  /** Gives back what is its own beside the server. */
+  release: () => Promise<void>
   running: Server | undefined
   clients: number
   timer: ReturnType<typeof setTimeout> | undefined
+}
+
+interface Opening extends Pick<Shared, 'name' | 'linger'> {
+  readonly settings: SharedSettings
+  readonly target: () => Promise<{ readonly target: Target | RemoteTarget; close(): Promise<void> }>
 }
 
 class SharedBackground implements Background {
@@ -231,6 +244,17 @@ class SharedBackground implements Background {
   #open(key: string, { server, options, linger }: SharedEntry): Shared {
     if (!(linger >= 0 && linger <= 2_147_483_647)) throw new TypeError(`linger: no duration: ${linger}`)
     const settings = this.#options.settings(options)
+    if ('url' in server) {
+      const name = nameOfUrl(server.url)
+      return this.#add(key, { name, linger, settings, target: () => this.#remote(server, name, settings) })
+    }
+    const target = this.#program(server, settings)
+    const opened = { target, close: async () => {} }
+    return this.#add(key, { name: target.name, linger, settings, target: async () => opened })
+  }
+
+  /** Throws `TypeError`. */
+  #program(server: SharedCommand, settings: SharedSettings): Target {
     let name = ''
     const target = connect(
       {
@@ -247,13 +271,26 @@ class SharedBackground implements Background {
       settings.connect,
     )
     name = target.name
+    return target
+  }
+
+  /** Its parts are loaded here, all at once: for programs nobody needs them. */
+  async #remote(server: SharedRemote, name: string, settings: SharedSettings): Promise<SharedTarget> {
+    const { remoteTarget } = await import('./remote-target.js')
+    return await remoteTarget(server, settings.connect, event =>
+      this.#tell({ type: 'sign-in', server: name, event }),
+    )
+  }
+
+  #add(key: string, { name, linger, settings, target }: Opening): Shared {
     const before = this.#ending.get(key) ?? Promise.resolve()
     const shared: Shared = {
       name,
       since: Date.now(),
       linger,
-      server: before.then(() =>
-        serve(target, {
+      server: before.then(target).then(async opened => {
+        shared.release = opened.close
+        return await serve(opened.target, {
           // The first client calls at once, and with what it can be asked for: started before, it would start twice.
           eager: false,
           ...settings.serve,
@@ -263,8 +300,9 @@ class SharedBackground implements Background {
           tcp: undefined,
           clientInfo: { name: 'anyport', version: this.#options.version },
           onEvent: event => this.#tell({ type: 'event', server: name, event }),
-        }),
-      ),
+        })
+      }),
+      release: async () => {},
       running: undefined,
       clients: 0,
       timer: undefined,
@@ -276,6 +314,7 @@ class SharedBackground implements Background {
       },
       () => {
         if (this.#servers.get(key) === shared) this.#servers.delete(key)
+        return shared.release()
       },
     )
     return shared
@@ -287,6 +326,7 @@ class SharedBackground implements Background {
     this.#servers.delete(key)
     const ending = shared.server
       .then(server => server.close({ drainTimeout }))
+      .finally(() => shared.release())
       // It could not be served in the first place, as its clients were told.
       .catch(() => {})
       .finally(() => {

@@ -1,7 +1,10 @@
 /** What a client asks the background anyport for, and what makes two such wishes the same. */
 
 import { existsSync } from 'node:fs'
+import type { RemoteTransport } from '../../client/remote.js'
 import type { JSONObject } from '../../protocol/message.js'
+import type { HttpClientOptions } from '../http-client.js'
+import type { SignInOptions } from '../oauth/authorizer-for.js'
 import { type Paths, pathsOf } from '../process/machine.js'
 
 export interface SharedCommand {
@@ -15,8 +18,28 @@ export interface SharedCommand {
   readonly inherited: Readonly<Record<string, string>>
 }
 
+/** A server at an address, with what the client's command line, files and environment say of the way there. */
+export interface SharedRemote {
+  readonly url: string
+  readonly transport: RemoteTransport
+  /** As they are sent. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly http: Omit<HttpClientOptions, 'environment'>
+  /** The proxies of the client's environment. */
+  readonly proxies: Readonly<Record<string, string>>
+  /** Missing where nobody signs in. */
+  readonly signIn?: SharedSignIn
+  /** What a browser needs of the client's environment to find its screen. */
+  readonly desktop: Readonly<Record<string, string>>
+}
+
+export interface SharedSignIn
+  extends Omit<SignInOptions, 'clientKey' | 'fetch' | 'terminal' | 'environment' | 'onEvent' | 'onPrompt'> {
+  readonly clientKey?: { readonly pem: string; readonly id?: string | undefined } | undefined
+}
+
 export interface SharedEntry {
-  readonly server: SharedCommand
+  readonly server: SharedCommand | SharedRemote
   /** How it is to be served, in words that whoever runs the background understands. */
   readonly options: JSONObject
   /** Milliseconds that it stays after its last client has left. */
@@ -30,10 +53,14 @@ export interface EntryView {
 }
 
 /**
- * Equal for entries that may share a server: the same command, arguments, folder, options and environment. It holds secrets. Of the
- * inherited environment all counts but what only tells which terminal or desktop session asks.
+ * Equal for entries that may share a server: the same command, arguments, folder, options and environment, or the same address, way
+ * there and sign-in. It holds secrets. Of the inherited environment all counts but what only tells which terminal or desktop session asks.
  */
 export function entryKey({ server, ...rest }: SharedEntry, view: EntryView = {}): string {
+  if ('url' in server) {
+    const { desktop: _ofTheSession, headers, proxies, ...remote } = server
+    return JSON.stringify([remote, sorted(Object.entries(headers)), sorted(Object.entries(proxies)), rest])
+  }
   const { platform = process.platform, exists = existsSync } = view
   const paths = pathsOf({ platform })
   const { inherited, env, ...program } = server

@@ -27,8 +27,8 @@ export async function startProcess({ folder, command }: StartOptions): Promise<v
     // A session of its own, out of reach of what ends ours; it holds no folder.
     detached: true,
     cwd: process.platform === 'win32' ? undefined : '/',
-    // What programs need, and no secrets: the environments of servers come with those who ask for them.
-    env: childEnvironment(),
+    // What programs need, and no secrets: the environments of servers come with those who ask for them, and so does whom to trust.
+    env: { ...childEnvironment(), NODE_EXTRA_CA_CERTS: undefined },
     stdio: ['ignore', 'ignore', errors ?? 'ignore'],
     windowsHide: true,
   }

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { entryKey, type SharedCommand, type SharedEntry } from '../../../../src/node/shared/entry.js'
+import {
+  entryKey,
+  type SharedCommand,
+  type SharedEntry,
+  type SharedRemote,
+} from '../../../../src/node/shared/entry.js'
 
 type Change = Partial<SharedCommand> & Partial<Omit<SharedEntry, 'server'>>
 
@@ -42,6 +47,37 @@ describe('what makes another entry', () => {
 
   it('each of them is another one', () => {
     expect(new Set(changes.map(change => keyOf(change))).size).toBe(changes.length)
+  })
+})
+
+describe('what makes another entry of an address', () => {
+  const remote: SharedRemote = {
+    url: 'https://a/mcp',
+    transport: 'auto',
+    headers: { a: '1', b: '2' },
+    http: {},
+    proxies: {},
+    signIn: { credentials: '/state' },
+    desktop: {},
+  }
+  const of = (change: Partial<SharedRemote>) =>
+    entryKey({ server: { ...remote, ...change }, options: {}, linger: 0 })
+  const changes: Partial<SharedRemote>[] = [
+    { url: 'https://a/mcp?x' },
+    { transport: 'sse' },
+    { headers: { a: '1', b: '3' } },
+    { http: { ca: ['x'] } },
+    { proxies: { https_proxy: 'http://proxy' } },
+    { signIn: { credentials: '/other' } },
+    { signIn: { credentials: '/state', clientId: 'x' } },
+  ]
+
+  it('each of them is another one', () => {
+    expect(new Set([{}, ...changes].map(of)).size).toBe(changes.length + 1)
+  })
+
+  it('the order of headers and the screen of the client do not count', () => {
+    expect(of({ headers: { b: '2', a: '1' }, desktop: { DISPLAY: ':1' } })).toBe(of({}))
   })
 })
 
