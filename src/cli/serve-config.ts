@@ -15,6 +15,8 @@ import { askInput } from './ask-input.js'
 import { describeError } from './describe-error.js'
 import { remoteOptions } from './remote-options.js'
 import type { SERVE_OPTIONS } from './serve-options.js'
+import { signInLog } from './sign-in-log.js'
+import { signInOptions } from './sign-in-options.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
 type Options = OptionValues<typeof SERVE_OPTIONS>
@@ -55,6 +57,9 @@ export async function openConfig(parsed: Parsed, given: ServeConfigOptions): Pro
       serverInfo: { name: 'anyport', version },
       ...(stateKey === undefined ? {} : { sealer: await createSealer(stateKey) }),
       http,
+      signIn: options['no-sign-in']
+        ? undefined
+        : { ...(await signInOptions(options)), onEvent: signInLog(log) },
       limits: { maxMessage: options['max-message'], maxDepth: options['max-depth'] },
       onStderr: (server, line) => log.info('server_stderr', line, { server }),
       onLaunch: (server, launch) => logLaunch(log, server, launch),
@@ -85,10 +90,15 @@ function gatewayOptions(options: Options) {
   }
 }
 
+const OF_ONE_SERVER = [
+  ...['cwd', 'env', 'env-file', 'inherit-env', 'header', 'transport'],
+  ...['client-id', 'client-secret', 'client-key', 'client-key-id', 'scope', 'issuer', 'grant'],
+]
+
 function refuseCommands({ positionals, rest, given }: Parsed): void {
   if (positionals.length > 0 || rest !== undefined)
     throw new UsageError('--config serves what the file names: there can be no command or address beside it')
-  for (const name of ['cwd', 'env', 'env-file', 'inherit-env', 'header', 'transport'])
+  for (const name of OF_ONE_SERVER)
     if (given.has(name))
       throw new UsageError(`--${name} is for one server; the file says it for each of them`)
 }

@@ -23,7 +23,7 @@ export type ConfigEvent =
 
 export interface ConfigGatewayOptions
   extends ServerGatewayOptions,
-    Pick<ConfigServersOptions, 'limits' | 'http' | 'onStderr' | 'onLaunch'> {
+    Pick<ConfigServersOptions, 'limits' | 'http' | 'signIn' | 'onStderr' | 'onLaunch'> {
   readonly load: LoadConfigOptions
   /** Follows changes of the file. Default true. */
   readonly watch?: boolean | WatchFileOptions | undefined
@@ -45,12 +45,22 @@ export interface ConfigGateway {
  * the file, with `TypeError` for a file that cannot be had or options that cannot work.
  */
 export async function configGateway(options: ConfigGatewayOptions): Promise<ConfigGateway> {
-  const { load, watch = true, onConfig = () => {}, limits, http, onStderr, onLaunch, ...rest } = options
+  const {
+    load,
+    watch = true,
+    onConfig = () => {},
+    limits,
+    http,
+    signIn,
+    onStderr,
+    onLaunch,
+    ...rest
+  } = options
   let config = await loadConfig(load)
   const { file } = config
   let closed = false
   const targets = (entries: readonly ServerEntry[]): [string, GatewayTarget][] => {
-    const shared = { file, limits, http, onStderr, onLaunch }
+    const shared = { file, limits, http, signIn, onStderr, onLaunch }
     return entries.map(entry => [entry.name, serverOf(entry, shared)])
   }
   const opened = gateway(

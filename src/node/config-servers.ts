@@ -4,11 +4,13 @@ import { homedir } from 'node:os'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { RemoteTarget } from '../client/remote.js'
 import type { RemoteServer, ServerEntry, StdioServer } from '../config/server-entry.js'
+import { signInOf } from './config-sign-in.js'
 import { type ConnectOptions, connect } from './connect.js'
 import { connectUrl } from './connect-url.js'
 import type { GatewayTarget } from './gateway.js'
 import { literalHeaders } from './header-values.js'
 import type { HttpClientOptions } from './http-client.js'
+import { oauth, type SignInOptions } from './oauth/authorizer-for.js'
 import { readEnvFile } from './process/env-file.js'
 import type { LaunchPlan } from './process/launch-plan.js'
 
@@ -19,6 +21,8 @@ export interface ConfigServersOptions {
   readonly limits?: ConnectOptions | undefined
   /** How requests to remote servers are carried: proxies, certificates, limits. */
   readonly http?: HttpClientOptions | undefined
+  /** How to sign in to remote servers, where they say nothing else. Missing: to none. */
+  readonly signIn?: SignInOptions | undefined
   readonly onStderr?: ((server: string, line: string) => void) | undefined
   readonly onLaunch?: ((server: string, launch: LaunchPlan) => void) | undefined
 }
@@ -75,7 +79,9 @@ function remote(entry: ServerEntry, server: RemoteServer, options: ConfigServers
   const { url, transport } = server
   // References have their values by now: what still looks like one is meant as it is.
   const headers = literalHeaders(server.headers)
-  return connectUrl({ ...options.http, url, transport, headers }, limitsOf(entry, options))
+  const signIn = options.signIn === undefined ? undefined : signInOf(server, options.signIn)
+  const authorizer = signIn === undefined ? undefined : oauth(url, signIn)
+  return connectUrl({ ...options.http, url, transport, headers, authorizer }, limitsOf(entry, options))
 }
 
 function limitsOf({ name, settings }: ServerEntry, { limits = {} }: ConfigServersOptions) {

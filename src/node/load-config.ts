@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { Client } from '../config/client.js'
 import { clientNamed } from '../config/clients.js'
+import { gatewayProblems, sentHeaders } from '../config/gateway-problems.js'
 import { ConfigError, type Problem } from '../config/problem.js'
 import type { ConfigInput } from '../config/read-config.js'
 import { inputsOf, type Resolver, resolveEntry, variableOfInput } from '../config/resolve.js'
@@ -49,20 +50,27 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Loade
   const file = resolve(given)
   mustExist(file)
   const read = await readConfigFile(file, clientOf(options.client))
-  const errors = read.problems.filter(({ severity }) => severity === 'error' || options.strict)
-  if (errors.length > 0) throw new ConfigError(errors)
   // What is disabled needs no values.
   const enabled = read.servers.filter(({ disabled }) => !disabled)
+  const warnings = [...read.problems, ...enabled.flatMap(entry => gatewayProblems(entry, file))]
+  const errors = warnings.filter(({ severity }) => severity === 'error' || options.strict)
+  if (errors.length > 0) throw new ConfigError(errors)
   const { servers, problems } = await resolveServers(enabled, read.inputs, options)
   if (problems.length > 0) throw new ConfigError(problems)
   return {
     file,
     client: read.client?.id ?? 'anyport',
-    servers,
+    servers: servers.map(withoutOurHeaders),
     disabled: read.servers.flatMap(({ name, disabled }) => (disabled ? [name] : [])),
     gateway: read.gateway,
-    warnings: read.problems,
+    warnings,
   }
+}
+
+function withoutOurHeaders(entry: ServerEntry): ServerEntry {
+  const { server } = entry
+  if (server.kind !== 'remote') return entry
+  return { ...entry, server: { ...server, headers: sentHeaders(server.headers) } }
 }
 
 export interface ResolvedServers {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ConfigError } from '../../../src/config/problem.js'
+import { ConfigError, formatProblem } from '../../../src/config/problem.js'
 import { loadConfig } from '../../../src/node/load-config.js'
 
 let folder = ''
@@ -69,6 +69,31 @@ it('what has no value is an error that names it with its place, and all of them 
     `${path}:3:56: server "s": the file ./none does not exist`,
     `${path}:3:79: server "s": "\${op://vault/x}" is no reference that anyport knows; a text \${ is written $\${`,
   ])
+})
+
+it('says what a gateway cannot do with a server, and leaves out headers that are not its own', async () => {
+  const path = file(
+    'mcp.json',
+    `{ "mcpServers": {
+ "a": { "type": "http", "url": "https://a.example", "headers": { "Accept": "x", "X-Own": "y" },
+   "oauth": { "clientId": "i", "redirectUri": "cursor://x", "tokenUrl": "https://b.example" } } } }`,
+  )
+  const { servers, warnings } = await loadConfig({ file: path, client: 'anyport' })
+  expect(servers[0]?.server).toMatchObject({ headers: { 'X-Own': 'y' } })
+  expect(servers[0]?.server).not.toHaveProperty('headers.Accept')
+  expect(warnings.map(formatProblem)).toEqual([
+    `${path}:2:2: server "a": the header Accept is left out: anyport sets it itself`,
+    `${path}:2:2: server "a": tokenUrl has no effect: the server itself says where to sign in, and for what`,
+    `${path}:2:2: server "a": the redirect address has no effect: answers can come to http://127.0.0.1 and http://localhost only`,
+  ])
+  await expect(loadConfig({ file: path, client: 'anyport', strict: true })).rejects.toThrow(ConfigError)
+  const wrong = file(
+    'wrong.json',
+    '{ "mcpServers": { "a": { "url": "https://a.example", "oauth": { "clientSecret": "s3cret" } } } }',
+  )
+  await expect(loadConfig({ file: wrong, client: 'anyport' })).rejects.toThrow(
+    'server "a": a client secret needs the client id that it belongs to',
+  )
 })
 
 it('what is disabled needs no values', async () => {
