@@ -2,7 +2,7 @@ import type { Caller, Context } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Handler } from '../exchange/exchange.js'
 import { finish } from '../exchange/exchange.js'
-import { INVALID_PARAMS, INVALID_REQUEST, RpcError } from '../protocol/errors.js'
+import { INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RpcError } from '../protocol/errors.js'
 import {
   errorResponse,
   type JSONObject,
@@ -19,6 +19,7 @@ import {
   METHOD_DISCOVER,
   METHOD_INITIALIZE,
   METHOD_INITIALIZED,
+  METHOD_LISTEN,
 } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { isLegacyVersion, LATEST_LEGACY, type LegacyVersion } from '../protocol/versions.js'
@@ -114,6 +115,10 @@ class HandlerSession implements ServedSession, ForwardHost, ChangesHost, EventsH
       case 'resources/subscribe':
       case 'resources/unsubscribe':
         return this.#subscribe(request)
+      // Bridges pass on what their own client asks: an answer would tell it that it may go on as a modern one.
+      case METHOD_DISCOVER:
+      case METHOD_LISTEN:
+        return failing(unknownHere(request.method))
       default:
         return this.#forward(request, context)
     }
@@ -251,6 +256,10 @@ class HandlerSession implements ServedSession, ForwardHost, ChangesHost, EventsH
 function withoutHeaders(caller: Caller): Caller {
   const { header: _header, ...rest } = caller
   return rest
+}
+
+function unknownHere(method: string): RpcError {
+  return new RpcError(METHOD_NOT_FOUND, `Method not found: ${method} is none of this session's revision`)
 }
 
 async function* answering(response: JSONRPCResponse): SessionExchange {

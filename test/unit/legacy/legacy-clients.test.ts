@@ -126,6 +126,21 @@ const asking = (inputRequests: JSONObject): Handler =>
       : { resultType: 'complete', content: [], structuredContent: params.inputResponses },
   )
 
+it.each(['server/discover', 'subscriptions/listen'])(
+  'a session knows no %s, and so a bridge in front of it does not pass for a modern server',
+  async method => {
+    const asked: string[] = []
+    const session = toSession(async function* ({ id, method }) {
+      asked.push(method)
+      return resultResponse(id, { resultType: 'complete' })
+    })
+    await request(session, 'initialize', { protocolVersion: '2025-11-25', capabilities: {} })
+    const { error } = await request(session, method).catch(error => ({ error }))
+    expect(error).toMatchObject({ code: -32601 })
+    expect(asked).toEqual(['server/discover'])
+  },
+)
+
 describe('a call that comes back with questions', () => {
   it('asks again for as many rounds as are allowed, and no more', async () => {
     let rounds = 0
