@@ -27,8 +27,8 @@ await build({
   chunkNames: '[name]-[hash]',
   ...common,
   splitting: true,
-  // For sign-ins, and for files in these formats: loaded only then.
-  external: ['oauth4webapi', 'toml-eslint-parser', 'yaml'],
+  // For sign-ins, tokens, certificates for development, and files in these formats: loaded only then.
+  external: ['jose', 'oauth4webapi', 'selfsigned', 'toml-eslint-parser', 'yaml'],
   plugins: [
     {
       name: 'undici-beside',

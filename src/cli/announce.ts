@@ -6,7 +6,7 @@ export interface Announcement {
   readonly version: string
   /** What is served: the command line or address. */
   readonly serving: string
-  readonly server: Pick<Server, 'url' | 'sseUrl' | 'sockets'>
+  readonly server: Pick<Server, 'url' | 'sseUrl' | 'sockets' | 'fingerprint'>
   /** Names of the servers that are also served each alone. */
   readonly servers?: readonly string[] | undefined
   readonly colors: boolean
@@ -38,6 +38,8 @@ export function announcement({ version, serving, server, servers, colors }: Anno
         `  ${name.padEnd(16)} ${paint('36', address.padEnd(width))}   ${paint('2', who)}`,
     ),
   ]
+  if (server.fingerprint !== undefined)
+    lines.push('', `  ${'Certificate'.padEnd(16)} SHA-256 ${server.fingerprint}`)
   if (server.url !== undefined) {
     const configuration = {
       mcpServers: {

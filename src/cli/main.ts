@@ -48,6 +48,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async argv => (await import('./login.js')).whoamiCommand(argv),
     help: async () => (await import('./sign-in-options.js')).WHOAMI,
   },
+  keys: {
+    run: async argv => (await import('./keys.js')).keysCommand(argv),
+    help: async () => (await import('./keys-options.js')).KEYS,
+  },
   ps: {
     run: async argv => (await import('./ps.js')).psCommand(argv),
     help: async () => (await import('./background-options.js')).PS,

@@ -2,6 +2,7 @@
 
 import { parseDuration, parseSize } from '../config/units.js'
 import { LOG_LEVELS } from '../node/log.js'
+import { ACCESS_OPTIONS } from './access-options.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, UsageError, value } from './arguments.js'
 import { GATEWAY_OPTIONS } from './gateway-options.js'
 import type { CommandSpec } from './help.js'
@@ -11,7 +12,6 @@ import { SIGN_IN_OPTIONS } from './sign-in-options.js'
 const http = 'HTTP'
 const pipes = 'Instead of HTTP, or beside it with --port'
 const server = 'The server'
-const access = 'Who may come in'
 const limits = 'Limits'
 const output = 'Output'
 
@@ -128,15 +128,7 @@ export const SERVE_OPTIONS = {
   ...REMOTE_OPTIONS,
   ...SIGN_IN_OPTIONS,
 
-  'allow-origin': list('Origin of web pages that may call, besides local ones (repeatable)', text, {
-    metavar: 'ORIGIN',
-    group: access,
-  }),
-  'allow-host': list('Name under which we may be called, besides local ones (repeatable)', text, {
-    metavar: 'NAME',
-    group: access,
-  }),
-  'allow-unauthenticated': flag('Listen for other machines although nobody authenticates', { group: access }),
+  ...ACCESS_OPTIONS,
 
   timeout: duration('How long the server may be silent about a call', '10m', limits),
   'max-timeout': duration('How long a call may take in all', '1h', limits),

@@ -12,6 +12,7 @@ import { type ServeEvent, type Server, serve } from '../node/serve.js'
 import { serverCache } from '../node/server-cache.js'
 import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
+import { accessOf } from './access.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
 import { noiseLog } from './log-noise.js'
@@ -33,6 +34,9 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
     format: options['log-format'],
   })
   const own = version()
+  const access = await accessOf(options, log).catch(error => {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  })
   const many = options.config !== undefined || (parsed.positionals.length === 0 && parsed.rest === undefined)
   const config = many ? await openConfig(parsed, log, own) : undefined
   const target = config === undefined ? await targetOf(parsed, log) : { name: namesOf(config) }
@@ -49,6 +53,7 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
   try {
     server = await serve(config?.gateway ?? (target as Target | RemoteTarget), {
       ...serveOptions(parsed),
+      ...access.options,
       clientInfo: { name: 'anyport', version: own },
       onEvent,
     })
@@ -72,6 +77,7 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
     await server.close({ drainTimeout: options['drain-timeout'] })
     log.info('stopped', 'Stopped')
   }
+  access.close()
   await config?.close()
   await log.flush()
   return 0
@@ -212,7 +218,13 @@ async function announce(server: Server, { own, target, options, log, config }: S
   const places = [server.url, ...server.sockets, ...(options.stdio ? ['stdio'] : [])]
   for (const url of places) {
     if (url === undefined) continue
-    const sse = url === server.url ? { sse: server.sseUrl } : {}
+    const sse =
+      url === server.url
+        ? {
+            sse: server.sseUrl,
+            ...(server.fingerprint === undefined ? {} : { fingerprint: server.fingerprint }),
+          }
+        : {}
     log.info('listening', `Listening on ${url}`, {
       url,
       ...sse,
@@ -289,6 +301,13 @@ export function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { ty
       tell('loss', LOSSES[event.kind], { kind: event.kind, detail: event.detail, count: event.count })
       break
     }
+    case 'certificate':
+      if (event.error === undefined)
+        log.info('certificate_changed', `HTTPS has a new certificate: ${event.fingerprint}`, {
+          fingerprint: event.fingerprint,
+        })
+      else log.error('certificate_broken', `HTTPS keeps its certificate: ${describeError(event.error)}`)
+      break
     case 'error': {
       const stack = log.enabled('debug') && event.error instanceof Error ? { stack: event.error.stack } : {}
       log.error('internal_error', describeError(event.error), stack)

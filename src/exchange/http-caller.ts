@@ -1,3 +1,4 @@
+import type { JSONObject } from '../protocol/message.js'
 import type { Caller } from './context.js'
 import type { HttpRequest } from './http.js'
 
@@ -14,6 +15,7 @@ export function httpCaller(
 /** A class, since one is made per call, and a closure for the headers would be two objects more. */
 class HttpCaller {
   readonly address: string | undefined
+  readonly claims: JSONObject | undefined
   readonly #request: HttpRequest
 
   constructor(
@@ -23,6 +25,7 @@ class HttpCaller {
     readonly session: string | undefined,
   ) {
     this.address = request.address
+    this.claims = request.identity?.claims
     this.#request = request
   }
 

@@ -3,6 +3,16 @@
  * `serverless/` wraps it as `(Request) => Promise<Response>`, so that protocol code exists once.
  */
 
+import type { JSONObject } from '../protocol/message.js'
+
+/** Who sends a request, as an authentication guard found out. */
+export interface HttpIdentity {
+  /** Never the same for two who are not the same, whichever way they authenticate. */
+  readonly principal: string
+  /** What is known of the principal; `scope` holds its scopes, divided by spaces. */
+  readonly claims?: JSONObject | undefined
+}
+
 export interface HttpRequest {
   readonly method: string
   /** The path as it was sent, without the query. */
@@ -13,6 +23,10 @@ export interface HttpRequest {
   readonly scheme: 'http' | 'https'
   /** The peer's network address, where the platform tells. */
   readonly address?: string | undefined
+  /** The subject of the client certificate, where TLS has verified one: `CN=NAME,O=COMPANY`. */
+  readonly certificate?: string | undefined
+  /** Set by an authentication guard once it knows, and by nobody else. */
+  identity?: HttpIdentity | undefined
   /** A header's value by its lower-case name; several values are joined with `, `. */
   header(name: string): string | undefined
   /**
@@ -38,3 +52,6 @@ export interface HttpReply {
 }
 
 export type HttpHandler = (request: HttpRequest) => Promise<HttpReply>
+
+/** Something around a handler: it may answer itself, or change what comes in or goes out. */
+export type HttpMiddleware = (next: HttpHandler) => HttpHandler

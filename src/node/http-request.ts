@@ -1,9 +1,10 @@
 /** One request of `node:http` as the seam sees it. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { HttpRequest } from '../exchange/http.js'
+import type { HttpIdentity, HttpRequest } from '../exchange/http.js'
 import { bodyCut, bodyTooLarge } from '../exchange/http-body-errors.js'
 import { DROP_BYTES, readText } from './body-reader.js'
+import { certificateSubject } from './certificate-subject.js'
 
 /** Headers of which `node:http` drops all values but the first, or keeps a list, as far as anybody here asks for them. */
 const FIRST_ONLY = new Set([
@@ -36,6 +37,7 @@ export class NodeHttpRequest implements HttpRequest {
   readonly query: string
   /** True where part of the body was left unread, so that the connection cannot be used again. */
   unread = false
+  identity: HttpIdentity | undefined = undefined
 
   constructor(
     private readonly incoming: IncomingMessage,
@@ -57,6 +59,10 @@ export class NodeHttpRequest implements HttpRequest {
 
   get address(): string | undefined {
     return this.incoming.socket.remoteAddress
+  }
+
+  get certificate(): string | undefined {
+    return certificateSubject(this.incoming.socket)
   }
 
   /** Of most headers Node joins the values when there are several, and of some it keeps the first: those are searched for. */

@@ -1,12 +1,14 @@
 /** The HTTP seam on `node:http`, without web `Request`, `Response` or streams in between. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { TransportError } from '../exchange/errors.js'
 import type { HttpHandler, HttpReply } from '../exchange/http.js'
 import { failureReply } from '../exchange/http-reply.js'
 import { NodeHttpRequest } from './http-request.js'
 import { HttpStream } from './http-stream.js'
+import type { TlsIdentity } from './tls-identity.js'
 
 export interface ListenHttpOptions {
   /** Default 127.0.0.1. */
@@ -19,12 +21,14 @@ export interface ListenHttpOptions {
   readonly requestTimeout?: number
   /** How long a client may leave unread what was written to it, in milliseconds; 60 seconds by default. */
   readonly stallTimeout?: number
+  /** Serves HTTPS, TLS 1.2 or later, as this identity. */
+  readonly tls?: TlsIdentity | undefined
   /** Told about what a handler or a stream threw; the client gets a 500 or a cut stream. */
   readonly onError?: (error: unknown) => void
 }
 
 export interface HttpListener {
-  /** Where it listens, without a path: `http://127.0.0.1:3000`. */
+  /** Where it listens, without a path: `http://127.0.0.1:3000`, or `https:`. */
   readonly url: string
   readonly port: number
   /** Stops accepting, lets open replies finish for at most `drainTimeout` milliseconds, then cuts them. */
@@ -47,6 +51,7 @@ export async function listenHttp(
     keepAliveInterval = 15_000,
     requestTimeout = 30_000,
     stallTimeout = 60_000,
+    tls,
     onError = () => {},
   } = options
   const streams = new Streams(keepAliveInterval)
@@ -92,41 +97,57 @@ export async function listenHttp(
     }
   }
 
-  const server = createServer(
-    {
-      // Both count until a request has arrived whole; how long its answer takes is the handler's matter.
-      requestTimeout,
-      headersTimeout: Math.min(requestTimeout, 15_000),
-      connectionsCheckingInterval: Math.min(5_000, requestTimeout),
-      // Longer than the usual 60 seconds of reverse proxies, so that it is they who end an idle connection.
-      keepAliveTimeout: 65_000,
-      maxHeaderSize: 32 * 1024,
-      noDelay: true,
-      // Finds clients whose machine is gone.
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-    },
-    (incoming, outgoing) => serve(incoming, outgoing, false),
-  )
-  server.on('checkContinue', (incoming, outgoing) => serve(incoming, outgoing, true))
+  const settings = {
+    // Both count until a request has arrived whole; how long its answer takes is the handler's matter.
+    requestTimeout,
+    headersTimeout: Math.min(requestTimeout, 15_000),
+    connectionsCheckingInterval: Math.min(5_000, requestTimeout),
+    // Longer than the usual 60 seconds of reverse proxies, so that it is they who end an idle connection.
+    keepAliveTimeout: 65_000,
+    maxHeaderSize: 32 * 1024,
+    noDelay: true,
+    // Finds clients whose machine is gone.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+  }
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (tls !== undefined) unused.delete(incoming.socket)
+    serve(incoming, outgoing, false)
+  }
   const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
+  const unused = new Set<Socket>()
+  const keep = (among: Set<Socket>) => (socket: Socket) => {
+    among.add(socket)
+    socket.on('close', () => among.delete(socket))
+  }
+  const secure =
+    tls === undefined
+      ? undefined
+      : createTlsServer({ ...settings, ...tls.settings, handshakeTimeout: 15_000 }, onRequest)
+  const server = secure ?? createServer(settings, onRequest)
+  server.on('checkContinue', (incoming, outgoing) => {
+    unused.delete(incoming.socket)
+    serve(incoming, outgoing, true)
   })
+  server.on('connection', keep(sockets))
+  // Its bytes tell of the handshake, too.
+  secure?.on('secureConnection', keep(unused))
+  const stopFollowing = tls?.follow(changed => secure?.setSecureContext(changed))
   // Node takes a connection that has sent nothing yet for busy; browsers and pools open such in advance.
   const closeIdle = () => {
     server.closeIdleConnections()
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of unused) socket.destroy()
   }
   await listen(server, host, port)
   const bound = (server.address() as AddressInfo).port
 
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     port: bound,
     async close({ drainTimeout = 5_000 } = {}) {
       closing = true
+      stopFollowing?.()
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
       // Connections become idle one by one, and Node closes only those that are at the moment of asking.
       const sweep = setInterval(closeIdle, 20)

@@ -16,6 +16,7 @@ import { framed } from './connect.js'
 import type { ServerGateway } from './gateway.js'
 import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
+import type { TlsChange, TlsIdentity } from './tls-identity.js'
 
 export interface ServeOptions
   extends Omit<
@@ -29,6 +30,11 @@ export interface ServeOptions
   readonly host?: string | undefined
   /** The port for HTTP; 3000 by default, 0 takes any free one. */
   readonly port?: number | undefined
+  /**
+   * Serves HTTPS: with a certificate and key from PEM files, followed when they change, or with one made for this run.
+   * `clientCa` is a PEM file with the authorities whose client certificates are taken (see `certificates`).
+   */
+  readonly tls?: TlsFiles | TlsSelfSigned | undefined
   /** Serves on our own stdin and stdout; the server ends when its client does. */
   readonly stdio?: boolean | undefined
   /** Serves the stdio framing on a Unix domain socket at this path. */
@@ -61,7 +67,20 @@ export interface ServeOptions
   readonly onEvent?: ((event: ServeEvent) => void) | undefined
 }
 
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+  readonly clientCa?: string | undefined
+}
+
+export interface TlsSelfSigned {
+  readonly selfSigned: true
+  readonly clientCa?: string | undefined
+}
+
 export type ServeEvent =
+  /** The files of the certificate have changed; with an error, the one before goes on. */
+  | ({ readonly type: 'certificate' } & TlsChange)
   | Parameters<NonNullable<UpstreamOptions['onEvent']>>[0]
   /** Something could not cross between the eras: what, and how often that kind has happened. */
   | {
@@ -78,6 +97,8 @@ export interface Server {
   readonly url?: string
   /** The stream of HTTP+SSE, where HTTP is served. */
   readonly sseUrl?: string
+  /** SHA-256 of the certificate of HTTPS. */
+  readonly fingerprint?: string
   /** Addresses of the byte streams served: `socket:PATH`, `tcp://HOST:PORT`. */
   readonly sockets: readonly string[]
   /** Resolves once the server has closed, whoever asked for it. */
@@ -119,7 +140,7 @@ export async function serve(
     given.http ??
     (given.host !== undefined || given.port !== undefined || !(stdio || socket !== undefined || tcp))
   if (!given.allowUnauthenticated) {
-    if (http) refuseOpenBind(host)
+    if (http && given.authentication === undefined) refuseOpenBind(host)
     if (tcp !== undefined) refuseOpenBind(tcp.host)
   }
   const onLoss = lossEvents(onEvent)
@@ -190,9 +211,15 @@ export async function serve(
       void served.closed.then(() => close(0))
     }
     if (!http) return server
-    const { url, ...face } = await listenFace(handler, up, { ...options, host, port })
+    const { url, fingerprint, ...face } = await listenFace(handler, up, { ...options, host, port })
     faces.push(face)
-    return { ...server, url: url + (options.path ?? '/mcp'), sseUrl: url + (options.ssePath ?? '/sse') }
+    const certified = fingerprint === undefined ? {} : { fingerprint }
+    return {
+      ...server,
+      ...certified,
+      url: url + (options.path ?? '/mcp'),
+      sseUrl: url + (options.ssePath ?? '/sse'),
+    }
   } catch (error) {
     await close(0)
     throw error
@@ -255,7 +282,7 @@ async function listenFace(
   handler: Handler,
   up: Served | undefined,
   options: FaceOptions & { readonly host: string; readonly port: number },
-): Promise<Face & { readonly url: string }> {
+): Promise<Face & { readonly url: string; readonly fingerprint: string | undefined }> {
   const { host, port, keepAliveInterval, onEvent } = options
   const [{ httpFace }, { listenHttp }] = await Promise.all([
     import('../transport/http-face.js'),
@@ -267,14 +294,17 @@ async function listenFace(
     servers: up?.server,
     ready: up === undefined ? undefined : () => up.ready(),
   })
+  const tls = await tlsIdentity(options)
   const listener = await listenHttp(face.handler, {
     host,
     port,
+    tls,
     ...(keepAliveInterval === undefined ? {} : { keepAliveInterval }),
     onError: error => onEvent?.({ type: 'error', error }),
   })
   return {
     url: listener.url,
+    fingerprint: tls?.fingerprint,
     async drain(timeout) {
       // The face ends what it can within the time; the rest is a client that does not take its reply.
       const gone = listener.close({ drainTimeout: timeout + 500 })
@@ -283,6 +313,21 @@ async function listenFace(
       await gone
     },
   }
+}
+
+async function tlsIdentity({
+  tls,
+  host,
+  publicUrl,
+  onEvent,
+}: ServeOptions): Promise<TlsIdentity | undefined> {
+  if (tls === undefined) return undefined
+  const { selfSigned, tlsFiles } = await import('./tls-identity.js')
+  if (!('selfSigned' in tls))
+    return tlsFiles({ ...tls, onChange: change => onEvent?.({ type: 'certificate', ...change }) })
+  const outside = publicUrl === undefined ? [] : [new URL(publicUrl).hostname.replace(/^\[|\]$/g, '')]
+  const bound = host === undefined || host === '0.0.0.0' || host === '::' ? [] : [host]
+  return selfSigned([...new Set([...outside, ...bound, 'localhost', '127.0.0.1', '::1'])], tls)
 }
 
 async function socketFace(
@@ -348,6 +393,6 @@ function refuseOpenBind(host: string): void {
   if (isLoopback(host)) return
   throw new TypeError(
     `${host} can be reached from other machines, and nobody would have to authenticate: everybody who reaches it could use the server. ` +
-      'Bind to 127.0.0.1, or accept that with --allow-unauthenticated (allowUnauthenticated: true)',
+      'Bind to 127.0.0.1, ask for a credential (--keys, --auth-issuer, --tls-client-ca; authentication in the library), or accept that with --allow-unauthenticated (allowUnauthenticated: true)',
   )
 }

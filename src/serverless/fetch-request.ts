@@ -1,6 +1,6 @@
 /** One web-standard `Request` as the HTTP seam sees it. */
 
-import type { HttpRequest } from '../exchange/http.js'
+import type { HttpIdentity, HttpRequest } from '../exchange/http.js'
 import { bodyCut, bodyNotText, bodyTooLarge } from '../exchange/http-body-errors.js'
 
 const noop = () => {}
@@ -10,6 +10,7 @@ export class FetchRequest implements HttpRequest {
   readonly path: string
   readonly query: string
   readonly scheme: 'http' | 'https'
+  identity: HttpIdentity | undefined = undefined
   readonly #request: Request
   readonly #host: string
   readonly #listeners = new Set<() => void>()

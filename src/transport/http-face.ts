@@ -1,14 +1,43 @@
 /** All HTTP bindings on one port: routes, guards, health, draining. */
 
 import type { Handler } from '../exchange/exchange.js'
-import type { HttpHandler, HttpReply, HttpRequest } from '../exchange/http.js'
+import type { HttpHandler, HttpMiddleware, HttpReply, HttpRequest } from '../exchange/http.js'
 import { drainingReply, InFlight } from '../exchange/in-flight.js'
+import { addressGuard } from '../middleware/http/address-guard.js'
+import { type AuthenticationMethod, authentication } from '../middleware/http/authentication.js'
+import { type CorsOptions, cors, originTest } from '../middleware/http/cors.js'
 import { hostGuard } from '../middleware/http/host-guard.js'
 import { originGuard } from '../middleware/http/origin-guard.js'
+import { type TrustedProxyOptions, trustedProxy } from '../middleware/http/trusted-proxy.js'
 import { serveSse } from './sse/serve.js'
 import { type StreamableHttpOptions, streamableHttp } from './streamable-http/serve.js'
 
-export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'> {
+/** Who may come in over HTTP. Health and readiness are told to everybody whose address is allowed. */
+export interface HttpAccessOptions {
+  /** Where requests may come from: `ADDRESS`, `ADDRESS/BITS`, `loopback` or `private`. Default: anywhere. */
+  readonly allowAddresses?: readonly string[] | undefined
+  /** Where they may not come from, whatever is allowed. Default: nowhere. */
+  readonly denyAddresses?: readonly string[] | undefined
+  /** Reverse proxies whose word for their clients' address, scheme and host is taken. Default: none. */
+  readonly trustProxy?: TrustedProxyOptions | undefined
+  /** Web pages of other origins that may call: they are accepted, and their browsers told so. Default: none. */
+  readonly cors?: CorsOptions | undefined
+  /** Whoever shows none of these credentials stays outside. Default: nobody has to. */
+  readonly authentication?: FaceAuthentication | undefined
+}
+
+export interface FaceAuthentication {
+  /** Asked in this order; the first that knows the credential decides. */
+  readonly methods: readonly AuthenticationMethod[]
+  /** Scopes that everybody needs. Default: none. */
+  readonly requiredScopes?: readonly string[] | undefined
+  /** Scopes that there are, for clients that look for them. Default: `requiredScopes`. */
+  readonly scopes?: readonly string[] | undefined
+  /** A name for people. */
+  readonly resourceName?: string | undefined
+}
+
+export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'>, HttpAccessOptions {
   /** The endpoint of Streamable HTTP. Default `/mcp`. */
   readonly path?: string | undefined
   /** The stream of HTTP+SSE. Default `/sse`. */
@@ -66,8 +95,10 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
     originGuard({
       allowOrigins: [...(options.allowOrigins ?? []), ...(publicUrl === undefined ? [] : [publicUrl.origin])],
       sameHost: options.sameHost,
+      alsoAllowed: options.cors === undefined ? undefined : originTest('cors', options.cors.origins),
     }),
   ] as const
+  const principal = options.principal ?? identified
 
   const inFlight = new InFlight()
   const root = publicUrl?.href.replace(/\/+$/, '')
@@ -75,6 +106,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   const endpointsOf = (served: Handler, base: string, calls: InFlight): Endpoints => ({
     streamable: streamableHttp(served, {
       ...options,
+      principal,
       inFlight: calls,
       publicUrl: root === undefined ? undefined : `${root}${base}${path}`,
     }),
@@ -87,7 +119,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
       maxClients: options.maxSessions,
       toSession: options.toSession,
       onSessionEnd: options.onSessionEnd,
-      principal: options.principal,
+      principal,
     }),
   })
   const { streamable, sse } = endpointsOf(handler, '', inFlight)
@@ -108,20 +140,32 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   const ready = options.ready ?? (() => Promise.resolve())
   const readyTimeout = options.readyTimeout ?? 5_000
 
-  const dispatch = (request: HttpRequest): Promise<HttpReply> => {
+  const route: HttpHandler = request => {
+    switch (request.path) {
+      case path:
+        return streamable.handler(request)
+      case ssePath:
+        return sse.stream(request)
+      case messagesPath:
+        return sse.messages(request)
+      default:
+        return below(request) ?? Promise.resolve(notFound)
+    }
+  }
+  const inside = entrance(
+    options,
+    request => request === path || request === ssePath || SERVER.test(request),
+  )(route)
+  const dispatch: HttpHandler = request => {
     // Most requests go here, and this is what they cost before the protocol is looked at.
-    if (request.path === path) return guarded(request) ?? streamable.handler(request)
+    if (request.path === path) return guarded(request) ?? inside(request)
     switch (request.path) {
       case HEALTH_PATH:
         return Promise.resolve(statusReply(200, { status: 'ok' }))
       case READY_PATH:
         return inFlight.draining ? Promise.resolve(drainingReply()) : readiness(ready, readyTimeout)
-      case ssePath:
-        return guarded(request) ?? sse.stream(request)
-      case messagesPath:
-        return guarded(request) ?? sse.messages(request)
       default:
-        return guarded(request) ?? below(request) ?? Promise.resolve(notFound)
+        return guarded(request) ?? inside(request)
     }
   }
   const below = (request: HttpRequest): Promise<HttpReply> | undefined => {
@@ -138,7 +182,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   }
 
   return {
-    handler: dispatch,
+    handler: approach(options)(dispatch),
     drain: async timeoutMs => {
       await Promise.all(
         [sse, ...alone.all().map(endpoints => endpoints.sse)].map(face => face.drain(timeoutMs)),
@@ -151,6 +195,36 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
       }
     },
   }
+}
+
+/** What comes before everything else: who it is that comes, and from where. */
+function approach(options: HttpAccessOptions): HttpMiddleware {
+  const { trustProxy, allowAddresses = [], denyAddresses = [] } = options
+  const proxy = trustProxy === undefined ? unchanged : trustedProxy(trustProxy)
+  if (allowAddresses.length + denyAddresses.length === 0) return proxy
+  const guard = addressGuard({ allowAddresses, denyAddresses })
+  return next =>
+    proxy(request => {
+      const refused = guard(request)
+      return refused === undefined ? next(request) : Promise.resolve(refused)
+    })
+}
+
+/** What comes once host and origin are accepted. Browsers ask before they show a token, and have to see why one was refused. */
+function entrance(options: HttpFaceOptions, isEndpoint: (path: string) => boolean): HttpMiddleware {
+  const { authentication: given, publicUrl } = options
+  const shown = options.cors === undefined ? unchanged : cors(options.cors)
+  const known = given === undefined ? unchanged : authentication({ ...given, publicUrl, isEndpoint })
+  return next => shown(known(next))
+}
+
+const unchanged: HttpMiddleware = next => next
+
+/** The endpoints of a server that is served alone as well. */
+const SERVER = /^\/servers\/[^/]+\/./
+
+function identified(request: HttpRequest): string | undefined {
+  return request.identity?.principal
 }
 
 interface Endpoints {

@@ -12,6 +12,8 @@ export interface OriginGuardOptions {
   readonly allowOrigins?: readonly string[] | undefined
   /** Accepts the pages of the host that the request is for: the host must have been checked before. Default false. */
   readonly sameHost?: boolean | undefined
+  /** Accepts what it says true to, besides. */
+  readonly alsoAllowed?: ((origin: string) => boolean) | undefined
 }
 
 /** Throws `TypeError` for what is not an origin. */
@@ -34,6 +36,7 @@ export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
     if (origin !== 'null') {
       const normal = origin.trim().toLowerCase()
       if (any || origins.has(normal) || LOOPBACK_ORIGIN.test(normal)) return undefined
+      if (options.alsoAllowed?.(normal)) return undefined
       // Whatever the scheme: TLS often ends before us.
       if (sameHost && normal.replace(/^https?:\/\//, '') === request.header('host')?.toLowerCase())
         return undefined

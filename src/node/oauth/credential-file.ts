@@ -4,8 +4,7 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import {
   type CredentialStore,
   type Credentials,
@@ -16,6 +15,7 @@ import {
 import { TransportError } from '../../exchange/errors.js'
 import { isObject } from '../../protocol/meta.js'
 import { fileLock, tryFileLock } from '../file-lock.js'
+import { stateFolder } from '../state-folder.js'
 
 export interface CredentialFile extends CredentialStore {
   /** Where it is, whether it exists or not. */
@@ -94,8 +94,7 @@ export function credentialFile(
 
 /** Where sign-ins are kept: XDG base directories, and what other systems have in their place. */
 export function credentialFolder(): string {
-  const { XDG_STATE_HOME, LOCALAPPDATA } = process.env
-  return join(stateFolder(XDG_STATE_HOME, LOCALAPPDATA), 'anyport', 'sign-ins')
+  return join(stateFolder(), 'anyport', 'sign-ins')
 }
 
 export interface StoredCredentials {
@@ -126,14 +125,6 @@ function fileName(server: URL): string {
   address.hash = ''
   const host = server.hostname.replace(/[^A-Za-z0-9.-]/g, '_').slice(0, 80)
   return `${host}-${createHash('sha256').update(address.href).digest('hex').slice(0, 16)}`
-}
-
-function stateFolder(xdg: string | undefined, local: string | undefined): string {
-  if (xdg !== undefined && isAbsolute(xdg)) return xdg
-  if (process.platform === 'win32' && local) return local
-  return process.platform === 'darwin'
-    ? join(homedir(), 'Library', 'Application Support')
-    : join(homedir(), '.local', 'state')
 }
 
 async function read(path: string): Promise<Credentials> {
