@@ -19,8 +19,6 @@ export { authentication, CredentialRefusal } from './middleware/http/authenticat
 export type { CorsOptions } from './middleware/http/cors.js'
 export type { IntrospectionOptions } from './middleware/http/introspection.js'
 export { introspection } from './middleware/http/introspection.js'
-export type { JwtOptions } from './middleware/http/jwt.js'
-export { jwt } from './middleware/http/jwt.js'
 export type { TrustedProxyOptions } from './middleware/http/trusted-proxy.js'
 export { RpcError } from './protocol/errors.js'
 export type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from './protocol/message.js'
