@@ -21,6 +21,8 @@ export interface HttpRequest {
   readonly query: string
   /** `http` or `https`, as the client sees it. */
   readonly scheme: 'http' | 'https'
+  /** What a trusted proxy has taken off the front of the path: `/a/b`. */
+  readonly prefix?: string | undefined
   /** The peer's network address, where the platform tells. */
   readonly address?: string | undefined
   /** The subject of the client certificate, where TLS has verified one: `CN=NAME,O=COMPANY`. */

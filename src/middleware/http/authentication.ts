@@ -81,7 +81,7 @@ export function authentication(options: AuthenticationOptions): HttpMiddleware {
     const scopes = options.scopes ?? requiredScopes
     return {
       status: 200,
-      headers: { 'content-type': 'application/json', 'cache-control': 'max-age=300' },
+      headers: { 'content-type': 'application/json', 'cache-control': 'private, max-age=300' },
       body: JSON.stringify({
         resource: (base ?? originOf(request)) + path,
         authorization_servers: issuers,
@@ -216,7 +216,7 @@ class Challenges {
 }
 
 function originOf(request: HttpRequest): string {
-  return `${request.scheme}://${request.header('host') ?? 'localhost'}`
+  return `${request.scheme}://${request.header('host') ?? 'localhost'}${request.prefix ?? ''}`
 }
 
 function quoted(name: string, value: string): string {

@@ -1,5 +1,5 @@
 /**
- * Believes what reverse proxies say about their clients: address, scheme and host. Only what comes from an address of theirs is
+ * Believes what reverse proxies say about their clients: address, scheme, host and the prefix of the path. Only what comes from an address of theirs is
  * read, and only one kind of headers, since a proxy that sets the one kind passes on the other as its client wrote it.
  * Forwarded: RFC 7239. X-Forwarded-*: by custom.
  */
@@ -11,7 +11,7 @@ import { type AddressSet, addressSet, parseAddress } from './address-rules.js'
 export interface TrustedProxyOptions {
   /** The proxies: `ADDRESS`, `ADDRESS/BITS`, `loopback` or `private`. */
   readonly addresses: readonly string[]
-  /** What they set: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded`. Default `x-forwarded`. */
+  /** What they set: `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix`, or `Forwarded`. Default `x-forwarded`. */
   readonly headers?: 'x-forwarded' | 'forwarded' | undefined
 }
 
@@ -37,6 +37,7 @@ interface Hop {
   readonly address: string | undefined
   readonly scheme: 'http' | 'https' | undefined
   readonly host: string | undefined
+  readonly prefix?: string | undefined
 }
 
 /** More is no chain of proxies. */
@@ -58,7 +59,8 @@ function xForwardedHops(request: HttpRequest): readonly Hop[] | undefined {
   const addresses = listOf(request.header('x-forwarded-for'))
   const schemes = listOf(request.header('x-forwarded-proto'))
   const hosts = listOf(request.header('x-forwarded-host'))
-  const length = Math.max(addresses.length, Math.min(1, schemes.length + hosts.length))
+  const prefixes = listOf(request.header('x-forwarded-prefix'))
+  const length = Math.max(addresses.length, Math.min(1, schemes.length + hosts.length + prefixes.length))
   if (length > MAX_HOPS) return undefined
   const hops: Hop[] = []
   for (let index = 0; index < length; index++) {
@@ -67,8 +69,9 @@ function xForwardedHops(request: HttpRequest): readonly Hop[] | undefined {
     // Most proxies hand on one scheme and host, as the first of them saw it; others make lists of them as of addresses.
     const scheme = schemeOf(aligned(schemes, index, length))
     const host = aligned(hosts, index, length)
-    if (address === null || scheme === null || !isHost(host)) return undefined
-    hops.push({ address, scheme, host })
+    const prefix = aligned(prefixes, index, length)?.replace(/\/$/, '')
+    if (address === null || scheme === null || !isHost(host) || !isPrefix(prefix)) return undefined
+    hops.push({ address, scheme, host, prefix })
   }
   return hops
 }
@@ -142,6 +145,11 @@ function isHost(text: string | undefined): boolean {
   return text === undefined || /^(\[[0-9a-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/i.test(text)
 }
 
+/** Steps of a path: what begins with two slashes would be another host. */
+function isPrefix(text: string | undefined): boolean {
+  return text === undefined || /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)*$/.test(text)
+}
+
 function unreadable(headers: 'x-forwarded' | 'forwarded'): HttpReply {
   const what = headers === 'forwarded' ? 'Forwarded' : 'X-Forwarded-*'
   return refusal(400, `The ${what} headers of the proxy cannot be read (--trust-proxy)`)
@@ -154,6 +162,7 @@ class ForwardedRequest implements HttpRequest {
   readonly query: string
   readonly scheme: 'http' | 'https'
   readonly address: string | undefined
+  readonly prefix: string | undefined
   identity: HttpIdentity | undefined
   readonly #request: HttpRequest
   readonly #host: string | undefined
@@ -166,6 +175,7 @@ class ForwardedRequest implements HttpRequest {
     this.query = request.query
     this.scheme = hop.scheme ?? request.scheme
     this.address = hop.address
+    this.prefix = hop.prefix
   }
 
   /** A certificate would be the proxy's own, not its client's. */

@@ -62,7 +62,8 @@ export function serveSse(handler: Handler, options: SseOptions = {}): SseServer 
   }
   const maxClients = options.maxClients ?? 10_000
   const principalOf = options.principal ?? (() => undefined)
-  const endpoint = prefixOf(options.publicUrl) + (options.messagesPath ?? '/messages')
+  const messagesPath = options.messagesPath ?? '/messages'
+  const prefix = options.publicUrl === undefined ? undefined : prefixOf(options.publicUrl)
 
   const stream = async (request: HttpRequest): Promise<HttpReply> => {
     if (request.method !== 'GET') return methodNotAllowed('GET')
@@ -84,7 +85,7 @@ export function serveSse(handler: Handler, options: SseOptions = {}): SseServer 
     )
     clients.set(id, client)
     // Relative to the origin, which behind a proxy only the client knows.
-    client.open(`${endpoint}?sessionId=${id}`)
+    client.open(`${prefix ?? request.prefix ?? ''}${messagesPath}?sessionId=${id}`)
     request.onHangup(() => client.close())
     return { status: 200, headers: STREAM_HEADERS, body: client, keepAlive: KEEP_ALIVE_COMMENT }
   }

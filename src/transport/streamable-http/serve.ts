@@ -183,7 +183,7 @@ function isModernHeader(request: HttpRequest): boolean {
 }
 
 function urlOf(request: HttpRequest): string {
-  return `${request.scheme}://${request.header('host') ?? 'localhost'}${request.path}`
+  return `${request.scheme}://${request.header('host') ?? 'localhost'}${request.prefix ?? ''}${request.path}`
 }
 
 function positive(name: string, value: number): number {
