@@ -38,7 +38,7 @@ export type {
   Credential,
   Verdict,
 } from './middleware/http/authentication.js'
-export { authentication, CredentialRefusal } from './middleware/http/authentication.js'
+export { authentication, CredentialRefusal, scopesOf } from './middleware/http/authentication.js'
 export { certificates } from './middleware/http/certificates.js'
 export type { CorsOptions } from './middleware/http/cors.js'
 export type { IntrospectionOptions } from './middleware/http/introspection.js'
