@@ -36,6 +36,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async argv => (await import('./config.js')).configCommand(argv),
     help: async () => (await import('./config-options.js')).CONFIG,
   },
+  audit: {
+    run: async argv => (await import('./audit.js')).auditCommand(argv),
+    help: async () => (await import('./audit.js')).AUDIT,
+  },
   login: {
     run: async argv => (await import('./login.js')).loginCommand(argv),
     help: async () => (await import('./sign-in-options.js')).LOGIN,

@@ -7,6 +7,7 @@ import type { GatewayEvent } from '../gateway/events.js'
 import { createSealer } from '../legacy/request-state.js'
 import { type ConfigEvent, type ConfigGateway, configGateway } from '../node/config-gateway.js'
 import { discoverConfig } from '../node/config-places.js'
+import type { Governing } from '../node/govern.js'
 import type { Log } from '../node/log.js'
 import type { LaunchPlan } from '../node/process/launch-plan.js'
 import type { ServeEvent } from '../node/serve.js'
@@ -26,6 +27,7 @@ export interface ServeConfigOptions {
   /** What holds for servers that say nothing else. */
   readonly common: UpstreamOptions & { readonly stateKey?: string | undefined }
   readonly version: string
+  readonly governing?: Governing
   readonly onServerEvent: (server: string, event: ServeEvent) => void
 }
 
@@ -53,6 +55,9 @@ export async function openConfig(parsed: Parsed, given: ServeConfigOptions): Pro
         strict: options.strict,
         ask: askInput,
       },
+      ...(given.governing === undefined
+        ? {}
+        : { around: given.governing.around, audienceOf: given.governing.audienceOf }),
       watch: !options['no-watch'],
       serverInfo: { name: 'anyport', version },
       ...(stateKey === undefined ? {} : { sealer: await createSealer(stateKey) }),

@@ -5,6 +5,7 @@ import { LOG_LEVELS } from '../node/log.js'
 import { ACCESS_OPTIONS } from './access-options.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, UsageError, value } from './arguments.js'
 import { GATEWAY_OPTIONS } from './gateway-options.js'
+import { GOVERNING_OPTIONS } from './governing-options.js'
 import type { CommandSpec } from './help.js'
 import { REMOTE_OPTIONS } from './remote-options.js'
 import { SIGN_IN_OPTIONS } from './sign-in-options.js'
@@ -129,6 +130,8 @@ export const SERVE_OPTIONS = {
   ...SIGN_IN_OPTIONS,
 
   ...ACCESS_OPTIONS,
+
+  ...GOVERNING_OPTIONS,
 
   timeout: duration('How long the server may be silent about a call', '10m', limits),
   'max-timeout': duration('How long a call may take in all', '1h', limits),

@@ -6,6 +6,7 @@ import { TransportError } from '../exchange/errors.js'
 import type { LossKind } from '../legacy/losses.js'
 import type { ConfigGateway } from '../node/config-gateway.js'
 import { eraCache } from '../node/era-cache.js'
+import type { Governing } from '../node/govern.js'
 import { collectWhenIdle } from '../node/idle-collection.js'
 import { createLog, type Log, useColors, withFields } from '../node/log.js'
 import { type ServeEvent, type Server, serve } from '../node/serve.js'
@@ -15,6 +16,7 @@ import { limitYoungGeneration } from '../node/young-generation.js'
 import { accessOf } from './access.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
+import { openGoverning } from './governing.js'
 import { noiseLog } from './log-noise.js'
 import { SERVE_OPTIONS, stateKeyOfEnvironment } from './serve-options.js'
 import { targetOf } from './target.js'
@@ -38,7 +40,8 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   })
   const many = options.config !== undefined || (parsed.positionals.length === 0 && parsed.rest === undefined)
-  const config = many ? await openConfig(parsed, log, own) : undefined
+  const governing = await openGoverning(parsed, many, log)
+  const config = many ? await openConfig(parsed, log, own, governing) : undefined
   const target = config === undefined ? await targetOf(parsed, log) : { name: namesOf(config) }
   const unusable = new Unusable()
   // Before anything is started: a signal that nobody hears would leave the server behind.
@@ -54,11 +57,14 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
     server = await serve(config?.gateway ?? (target as Target | RemoteTarget), {
       ...serveOptions(parsed),
       ...access.options,
+      guards: governing?.guards,
+      onRefused: governing?.onRefused,
       clientInfo: { name: 'anyport', version: own },
       onEvent,
     })
   } catch (error) {
     await config?.close()
+    await governing?.close()
     throw error instanceof TypeError ? new UsageError(error.message) : error
   }
   // By the end of this turn it is known whether the program could be started.
@@ -70,6 +76,7 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
   const end = await Promise.race([server.closed.then(() => undefined), signal, unusable.found])
   if (end instanceof Error) {
     await server.close({ drainTimeout: 0 })
+    await governing?.close()
     throw end
   }
   if (end !== undefined) {
@@ -79,6 +86,7 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
   }
   access.close()
   await config?.close()
+  await governing?.close()
   await log.flush()
   return 0
 }
@@ -108,12 +116,18 @@ class Unusable {
 }
 
 /** Many servers. Loaded only then. */
-async function openConfig(parsed: Parsed, log: Log, version: string): Promise<ConfigGateway> {
+async function openConfig(
+  parsed: Parsed,
+  log: Log,
+  version: string,
+  governing: Governing | undefined,
+): Promise<ConfigGateway> {
   const noises = new Map<string, ReturnType<typeof noiseLog>>()
   const { openConfig } = await import('./serve-config.js')
   return await openConfig(parsed, {
     log,
     version,
+    ...(governing === undefined ? {} : { governing }),
     common: { ...serveOptions(parsed), clientInfo: { name: 'anyport', version } },
     onServerEvent: (server, event) => {
       const own = server === '' ? log : withFields(log, { server })

@@ -172,7 +172,7 @@ async function filesOf({ 'env-file': files }: Parsed['options']) {
 }
 
 /** Groups of the help. */
-const OF_OTHER_FACES = ['HTTP', 'Who may come in', 'A server at a URL', 'Signing in']
+const OF_OTHER_FACES = ['HTTP', 'Who may come in', 'What callers may do', 'A server at a URL', 'Signing in']
 /** What is in the entry in other words, or concerns this process alone. */
 const OURS = ['stdio', 'shared', 'linger', 'cwd', 'env', 'env-file', 'inherit-env', 'drain-timeout']
 

@@ -23,6 +23,7 @@ import {
   type Opener,
   type OpenOptions,
   openLegacy,
+  silence,
   unsupported,
 } from './opened.js'
 import type { RemoteTarget, RemoteTransport } from './remote.js'

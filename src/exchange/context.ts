@@ -43,6 +43,9 @@ export class Context {
   #controller: AbortController | undefined
   #values: Map<ContextKey<unknown>, unknown> | undefined
 
+  /** The legacy revision that the caller speaks; undefined for a modern one. */
+  revision: string | undefined
+
   constructor(readonly caller: Caller) {}
 
   /** Set once the caller left, cancelled, or time ran out. */
@@ -96,6 +99,7 @@ export class Context {
   child(): { context: Context; release: () => void } {
     const context = new Context(this.caller)
     context.#values = this.#values
+    context.revision = this.revision
     const release = this.onCancel(reason => context.cancel(reason))
     return { context, release }
   }

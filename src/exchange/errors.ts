@@ -3,13 +3,16 @@
  */
 
 import {
+  INSUFFICIENT_SCOPE,
   INTERNAL_ERROR,
   INVALID_REQUEST,
   METHOD_NOT_FOUND,
   PARSE_ERROR,
+  RATE_LIMITED,
   RpcError,
   SHUTTING_DOWN,
   TOO_LARGE,
+  UNRECORDED,
   UPSTREAM_BUSY,
   UPSTREAM_TIMEOUT,
   UPSTREAM_UNAVAILABLE,
@@ -31,6 +34,8 @@ export type TransportErrorCode =
   | 'ERR_DRAINING' // we are shutting down
   | 'ERR_PROTOCOL' // the peer broke the protocol
   | 'ERR_SIGN_IN' // the server wants a sign-in that there is not, or that failed
+  | 'ERR_LIMITED' // the caller calls more often than it may
+  | 'ERR_UNRECORDED' // calls are to be on record, and the record cannot be written
 
 export interface TransportFacts {
   /** Which hop failed, as a person would name it: the command or address. */
@@ -47,6 +52,8 @@ export interface TransportFacts {
   readonly retryable?: boolean
   /** The request was delivered, and what came of it is not known: it may have run. */
   readonly outcome?: 'unknown'
+  /** Seconds after which the same call would be let in. */
+  readonly retryAfter?: number
   readonly cause?: unknown
 }
 
@@ -95,13 +102,15 @@ const RPC_CODES: Record<TransportErrorCode, number> = {
   ERR_DRAINING: SHUTTING_DOWN,
   ERR_PROTOCOL: INTERNAL_ERROR,
   ERR_SIGN_IN: UPSTREAM_UNAVAILABLE,
+  ERR_LIMITED: RATE_LIMITED,
+  ERR_UNRECORDED: UNRECORDED,
 }
 
 /** The error object that a caller on the wire sees for whatever a handler threw. */
 export function toErrorObject(error: unknown): JSONRPCErrorObject {
   if (error instanceof RpcError) return error.toErrorObject()
   if (error instanceof TransportError) {
-    const { hop, knob, exitCode, signal, status, stderr, outcome } = error.facts
+    const { hop, knob, exitCode, signal, status, stderr, outcome, retryAfter } = error.facts
     const data: Record<string, unknown> = { code: error.code }
     if (hop !== undefined) data.hop = hop
     if (knob !== undefined) data.option = knob
@@ -110,6 +119,7 @@ export function toErrorObject(error: unknown): JSONRPCErrorObject {
     if (status !== undefined) data.status = status
     if (stderr !== undefined && stderr.length > 0) data.stderr = stderr
     if (outcome !== undefined) data.outcome = outcome
+    if (retryAfter !== undefined) data.retryAfter = retryAfter
     return { code: RPC_CODES[error.code], message: error.message, data }
   }
   // A bug of ours or of a handler: its text may hold anything, so the caller gets none of it.
@@ -127,8 +137,13 @@ export function httpStatusOf(code: number): number {
       return 400
     case METHOD_NOT_FOUND:
       return 404
+    case INSUFFICIENT_SCOPE:
+      return 403
+    case RATE_LIMITED:
+      return 429
     case UPSTREAM_BUSY:
     case SHUTTING_DOWN:
+    case UNRECORDED:
       return 503
     case TOO_LARGE:
       return 413
@@ -137,4 +152,20 @@ export function httpStatusOf(code: number): number {
       // error of a 200 but often drop that of a 502.
       return 200
   }
+}
+
+/**
+ * The status of a call that was refused at the door, in either era; undefined for all other errors. Legacy clients are
+ * told what went wrong at the server with a 200, but 403 and 429 mean something to them.
+ */
+export function refusalStatusOf(code: number): number | undefined {
+  return code === INSUFFICIENT_SCOPE || code === RATE_LIMITED ? httpStatusOf(code) : undefined
+}
+
+/** The headers that such a status asks for (RFC 9110 10.2.3; RFC 6750 3); undefined for all other errors. */
+export function refusalHeadersOf({ code, data }: JSONRPCErrorObject): Record<string, string> | undefined {
+  const facts = (data ?? {}) as { readonly retryAfter?: unknown; readonly scope?: unknown }
+  if (code === RATE_LIMITED) return { 'retry-after': String(facts.retryAfter ?? 1) }
+  if (code !== INSUFFICIENT_SCOPE) return undefined
+  return { 'www-authenticate': `Bearer error="insufficient_scope", scope="${String(facts.scope ?? '')}"` }
 }

@@ -6,6 +6,8 @@ import { Audience, type AudienceHost } from './audience.js'
 export interface AudiencesOptions {
   /** Sessions of one principal see what each of them has for itself. */
   readonly perSession: boolean
+  /** What else tells callers apart. */
+  readonly audienceOf?: ((caller: Caller) => string) | undefined
   /** Audiences that are remembered; those who were silent longest, and listen to nothing, are forgotten first. */
   readonly maxAudiences: number
   /** Milliseconds without a request after which an audience that listens to nothing is forgotten. */
@@ -29,7 +31,7 @@ export class Audiences {
     const meta = request.params?._meta
     const capabilities = JSON.stringify(meta?.[META_CLIENT_CAPABILITIES] ?? {})
     const session = this.#options.perSession ? caller.session : undefined
-    const key = JSON.stringify([caller.principal, session, capabilities])
+    const key = JSON.stringify([caller.principal, session, capabilities, this.#options.audienceOf?.(caller)])
     let entry = this.#audiences.get(key)
     if (entry === undefined) {
       const asker = { caller: withoutHeaders(caller), meta: identityOf(meta) }

@@ -3,7 +3,7 @@
  * server is sent to it, what belongs to all is asked of all and merged.
  */
 
-import type { Context } from '../exchange/context.js'
+import type { Caller, Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
@@ -52,6 +52,8 @@ export interface GatewayOptions extends NameOptions, MembersOptions, ToolBudget 
   readonly pageSize?: number | undefined
   /** Lists are known for each session of a principal, for servers that isolate sessions. Default false. */
   readonly perSession?: boolean | undefined
+  /** Callers of one principal are told apart by this as well, where servers show them different things. Default: nothing. */
+  readonly audienceOf?: ((caller: Caller) => string) | undefined
   /** Callers whose lists are remembered. Default 1,000. */
   readonly maxAudiences?: number | undefined
   /** Milliseconds after which the lists of a silent caller are forgotten. Default 10 minutes. */
@@ -128,6 +130,7 @@ class HandlerGateway implements Gateway {
     this.#states = new ServerStates(event => options.onEvent?.(event))
     this.#audiences = new Audiences(this.#host(), {
       perSession: options.perSession ?? false,
+      audienceOf: options.audienceOf,
       maxAudiences: options.maxAudiences ?? 1_000,
       idleTimeout: options.audienceTimeout ?? 10 * 60_000,
     })

@@ -4,12 +4,12 @@
  */
 
 import type { Exchange } from '../exchange/exchange.js'
+import { matchesGlob } from '../exchange/glob.js'
 import { INVALID_PARAMS, RpcError } from '../protocol/errors.js'
 import { type JSONObject, type JSONRPCRequest, type Result, resultResponse } from '../protocol/message.js'
 import { isObject } from '../protocol/meta.js'
 import type { Catalog, Listed } from './catalog.js'
 import { member } from './member.js'
-import { matchesGlob } from './name-filter.js'
 import { type ToolIndex, toolIndex } from './tool-search.js'
 
 const SEARCH_TOOLS = 'search_tools'

@@ -1,5 +1,7 @@
 /** Which of a server's tools or prompts are offered at all. */
 
+import { matchesGlob } from '../exchange/glob.js'
+
 export interface NameFilter {
   /** Only what matches one of these is offered: `*` stands for any characters, `?` for one. Default: everything. */
   readonly allow?: readonly string[] | undefined
@@ -19,26 +21,4 @@ export function nameFilter({ allow, deny = [] }: NameFilter = {}): (name: string
   return name =>
     (allow === undefined || allow.some(pattern => matchesGlob(pattern, name))) &&
     !deny.some(pattern => matchesGlob(pattern, name))
-}
-
-/** In time of at most the product of both lengths, whatever the pattern. */
-export function matchesGlob(pattern: string, text: string): boolean {
-  let at = 0
-  let star = -1
-  let resume = 0
-  let index = 0
-  while (index < text.length) {
-    if (at < pattern.length && pattern[at] === '*') {
-      star = at++
-      resume = index
-    } else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[index])) {
-      at++
-      index++
-    } else if (star >= 0) {
-      at = star + 1
-      index = ++resume
-    } else return false
-  }
-  while (pattern[at] === '*') at++
-  return at === pattern.length
 }

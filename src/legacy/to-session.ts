@@ -177,6 +177,7 @@ class HandlerSession implements ServedSession, ForwardHost, ChangesHost, EventsH
       throw new RpcError(INVALID_PARAMS, 'initialize: params.protocolVersion must be a string')
     }
     const version = isLegacyVersion(protocolVersion) ? protocolVersion : LATEST_LEGACY
+    context.revision = version
     const identity = identityOf(
       isObject(clientInfo) ? (clientInfo as Implementation) : undefined,
       translatedCapabilities(isObject(capabilities) ? capabilities : {}) as ClientCapabilities,
@@ -236,6 +237,7 @@ class HandlerSession implements ServedSession, ForwardHost, ChangesHost, EventsH
 
   /** Everything else: asked at the modern server, and asked again with the answers to its questions. */
   #forward(request: JSONRPCRequest, context: Context): SessionExchange {
+    context.revision = this.version
     const call: OpenCall = { context }
     this.#calls ??= new Map()
     const calls = this.#calls

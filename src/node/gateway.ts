@@ -5,7 +5,7 @@ import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
 import { type Upstream, type UpstreamOptions, upstream } from '../client/upstream.js'
 import { TransportError } from '../exchange/errors.js'
-import type { Handler } from '../exchange/exchange.js'
+import type { Handler, Middleware } from '../exchange/exchange.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/gateway.js'
 import type { GatewayServer } from '../gateway/member.js'
 
@@ -23,6 +23,8 @@ export type GatewaySource = Target | RemoteTarget | Handler | GatewayTarget
 export interface ServerGatewayOptions extends GatewayOptions, Omit<UpstreamOptions, 'onEvent'> {
   /** How long open calls of a server that is removed or replaced may go on, in milliseconds. Default 30,000. */
   readonly drainTimeout?: number | undefined
+  /** What goes around each server, told its name: what it hides is neither listed nor called, in whatever way. Default: nothing. */
+  readonly around?: ((server: string) => Middleware) | undefined
   /** What happens to each server. */
   readonly onServerEvent?: ((server: string, event: UpstreamEvent) => void) | undefined
 }
@@ -155,7 +157,7 @@ class RunningGateway implements ServerGateway {
         if (!(warm ?? !perSession)) this.#lazy.add(up)
         handler = up.handler
       }
-      return [name, { handler, prefix, tools, prompts }]
+      return [name, { handler: this.#options.around?.(name)(handler) ?? handler, prefix, tools, prompts }]
     })
     return { servers: Object.fromEntries(servers), upstreams }
   }

@@ -6,7 +6,7 @@ import type { ServerMemory } from '../client/server-memory.js'
 import type { Upstream, UpstreamCounts, UpstreamOptions } from '../client/upstream.js'
 import type { Caller } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
-import type { Handler } from '../exchange/exchange.js'
+import { compose, type Handler, type Middleware } from '../exchange/exchange.js'
 import type { LossKind, LossListener } from '../legacy/losses.js'
 import type { Sealer } from '../legacy/request-state.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
@@ -45,6 +45,11 @@ export interface ServeOptions
   readonly allowUnauthenticated?: boolean | undefined
   /** Milliseconds of silence after which a stream is kept alive; 15 seconds by default. */
   readonly keepAliveInterval?: number | undefined
+  /**
+   * What goes around all that is served, outermost first: the whole, and each server of a gateway that is served alone. What shall
+   * see one server's own names goes around it (`around` of `gateway`).
+   */
+  readonly guards?: readonly Middleware[] | undefined
   /** Bytes that a message on stdio or a socket may have; 64 MiB by default. */
   readonly maxMessage?: number | undefined
   /**
@@ -171,7 +176,10 @@ export async function serve(
             onEvent,
             ...(sealer === undefined ? {} : { sealer }),
           })
-  const handler = typeof target === 'function' ? target : (up as Served).handler
+  const handler = compose(
+    typeof target === 'function' ? target : (up as Served).handler,
+    ...(options.guards ?? []),
+  )
   const attached = streamsFace(handler, options)
   const faces: Face[] = [attached]
   const sockets: string[] = []
@@ -291,7 +299,7 @@ async function listenFace(
   const face = httpFace(handler, {
     ...options,
     boundHost: isLoopback(host) ? undefined : host,
-    servers: up?.server,
+    servers: guardedServers(up?.server, options.guards),
     ready: up === undefined ? undefined : () => up.ready(),
   })
   const tls = await tlsIdentity(options)
@@ -328,6 +336,18 @@ async function tlsIdentity({
   const outside = publicUrl === undefined ? [] : [new URL(publicUrl).hostname.replace(/^\[|\]$/g, '')]
   const bound = host === undefined || host === '0.0.0.0' || host === '::' ? [] : [host]
   return selfSigned([...new Set([...outside, ...bound, 'localhost', '127.0.0.1', '::1'])], tls)
+}
+
+/** The servers of a gateway that are served each alone. */
+function guardedServers(
+  server: ServerGateway['server'] | undefined,
+  guards: readonly Middleware[] = [],
+): ServerGateway['server'] | undefined {
+  if (server === undefined || guards.length === 0) return server
+  return name => {
+    const own = server(name)
+    return own === undefined ? undefined : compose(own, ...guards)
+  }
 }
 
 async function socketFace(

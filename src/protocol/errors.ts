@@ -27,6 +27,12 @@ export const UPSTREAM_TIMEOUT = -31002
 export const UPSTREAM_BUSY = -31003
 export const TOO_LARGE = -31004
 export const SHUTTING_DOWN = -31005
+/** A limit on calls; `data.retryAfter` says in how many seconds another one is let in. */
+export const RATE_LIMITED = -31006
+/** The caller's authorization does not go far enough; `data.scope` says what it would take. */
+export const INSUFFICIENT_SCOPE = -31007
+/** Calls are to be on record, and the record cannot be written. */
+export const UNRECORDED = -31008
 
 /** A JSON-RPC error: travels on the wire as it is. */
 export class RpcError extends Error {

@@ -62,6 +62,8 @@ export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'>
    * none. Default: none.
    */
   readonly servers?: ((name: string) => Handler | undefined) | undefined
+  /** Hears of each request that a guard refused, before there was a call. */
+  readonly onRefused?: ((request: HttpRequest, reply: HttpReply) => void) | undefined
   /** Resolves where an upstream can be reached; else rejects and says why not. Default: at once. */
   readonly ready?: (() => Promise<void>) | undefined
   /** Milliseconds that `ready` may take. Default 5 seconds. */
@@ -178,7 +180,9 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   }
   const guarded = (request: HttpRequest): Promise<HttpReply> | undefined => {
     const refused = guards[0](request) ?? guards[1](request)
-    return refused === undefined ? undefined : Promise.resolve(refused)
+    if (refused === undefined) return undefined
+    options.onRefused?.(request, refused)
+    return Promise.resolve(refused)
   }
 
   return {

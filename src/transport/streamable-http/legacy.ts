@@ -27,7 +27,7 @@ import { atLeast } from '../../protocol/versions.js'
 import type { Accept } from './accept.js'
 import { Batch, MAX_BATCH } from './batch.js'
 import type { Patience } from './patience.js'
-import { jsonReply, streamReply } from './reply.js'
+import { answerReply, streamReply } from './reply.js'
 import type { SessionStream, StreamOptions } from './session-streams.js'
 import type { HttpSession, Sessions } from './sessions.js'
 
@@ -178,18 +178,14 @@ async function answerCall(
       step = await exchange.next()
     if (step?.done && accept.json) {
       finished()
-      return jsonReply(
-        step.value,
-        200,
-        headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers },
-      )
+      return answerReply(step.value, headers)
     }
     if (step !== undefined) pending = Promise.resolve(step)
   } catch (error) {
     finished()
     // A cancelled call must not be answered (2025-11-25 basic/utilities/cancellation): a stream can end without.
     if (isCancelled(error) && accept.stream) return streamReply(nothing())
-    return jsonReply(errorResponse(message.id, toErrorObject(error)))
+    return answerReply(errorResponse(message.id, toErrorObject(error)))
   } finally {
     session.requests--
     session.touch()

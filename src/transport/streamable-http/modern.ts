@@ -3,12 +3,12 @@
  */
 
 import { Context } from '../../exchange/context.js'
-import { httpStatusOf, toErrorObject } from '../../exchange/errors.js'
+import { httpStatusOf, refusalHeadersOf, toErrorObject } from '../../exchange/errors.js'
 import type { Exchange, Handler } from '../../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
 import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
-import { ACCEPTED, errorReply, refusal } from '../../exchange/http-reply.js'
+import { ACCEPTED, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
 import { whileWaiting } from '../../exchange/while-waiting.js'
 import { RpcError } from '../../protocol/errors.js'
@@ -113,14 +113,14 @@ async function respond(
       if (accept.json || status !== 200) {
         services.inFlight.end(context)
         if (message.method === METHOD_LIST_TOOLS) services.toolHeaders.learn(message, step.value, context)
-        return jsonReply(step.value, status)
+        return statusReply(step.value, status)
       }
     }
     if (step !== undefined) pending = Promise.resolve(step)
   } catch (error) {
     services.inFlight.end(context)
     const failure = errorResponse(message.id, toErrorObject(error))
-    return jsonReply(failure, statusOf(failure))
+    return statusReply(failure, statusOf(failure))
   }
   const forget = listens ? services.toolHeaders.keyOf(message, context) : undefined
   return openStream(services, context, exchange, pending as Promise<CallStep>, message.id, forget)
@@ -166,6 +166,13 @@ function forgetting(
   return event => {
     if (event.method === METHOD_TOOLS_CHANGED) services.toolHeaders.forget(key)
   }
+}
+
+function statusReply(response: JSONRPCResponse, status: number): HttpReply {
+  const extra = 'error' in response ? refusalHeadersOf(response.error) : undefined
+  return extra === undefined
+    ? jsonReply(response, status)
+    : jsonReply(response, status, { ...JSON_HEADERS, ...extra })
 }
 
 function statusOf(response: JSONRPCResponse): number {

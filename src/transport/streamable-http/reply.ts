@@ -1,5 +1,6 @@
 /** Messages as HTTP replies. */
 
+import { refusalHeadersOf, refusalStatusOf } from '../../exchange/errors.js'
 import type { HttpBody, HttpReply } from '../../exchange/http.js'
 import { JSON_HEADERS, STREAM_HEADERS } from '../../exchange/http-reply.js'
 import { type Encoded, encodeMessage } from '../../protocol/encode.js'
@@ -13,6 +14,17 @@ export function jsonReply(
   headers: Readonly<Record<string, string>> = JSON_HEADERS,
 ): HttpReply {
   return { status, headers, body: bodyOf(encodeMessage(response)) }
+}
+
+/** The answer to a legacy client's call: a 200, unless it was refused at the door. */
+export function answerReply(
+  response: JSONRPCResponse,
+  headers?: Readonly<Record<string, string>>,
+): HttpReply {
+  const status = 'error' in response ? refusalStatusOf(response.error.code) : undefined
+  if (status === undefined || !('error' in response))
+    return jsonReply(response, 200, headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers })
+  return jsonReply(response, status, { ...JSON_HEADERS, ...headers, ...refusalHeadersOf(response.error) })
 }
 
 /** An event stream. `extra` headers are added. */

@@ -15,7 +15,7 @@ import type { Accept } from './accept.js'
 import { Batch, MAX_BATCH } from './batch.js'
 import { type CallStep, CallStream } from './call-stream.js'
 import type { LegacyServices } from './legacy.js'
-import { jsonReply, streamReply } from './reply.js'
+import { answerReply, streamReply } from './reply.js'
 
 /** Answers one POST of a legacy client whose session nobody keeps. */
 export async function answerSessionless(
@@ -59,12 +59,12 @@ async function answerCall(
     while (!accept.stream && step !== undefined && !step.done) step = await exchange.next()
     if (step?.done && accept.json) {
       end()
-      return jsonReply(step.value)
+      return answerReply(step.value)
     }
     if (step !== undefined) pending = Promise.resolve(step)
   } catch (error) {
     end()
-    return jsonReply(errorResponse(message.id, toErrorObject(error)))
+    return answerReply(errorResponse(message.id, toErrorObject(error)))
   }
   const onEnd = (finished: boolean) => {
     if (finished) end()

@@ -1,0 +1,74 @@
+/** What `anyport serve` takes about what callers may do, and the record of it. */
+
+import { parseSize } from '../config/units.js'
+import { LIMITED_BY, type LimitedBy, type RateLimit } from '../middleware/exchange/limits.js'
+import { flag, integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
+
+const group = 'What callers may do'
+
+export const GOVERNING_OPTIONS = {
+  'rate-limit': list(
+    `How often calls may come: WHO=CALLS/UNIT[,BURST], such as principal=50/s,200 or address=600/m or principal+tool:search_*=5/s; WHO is all, ${LIMITED_BY.join(', ')} (repeatable)`,
+    parseRateLimit,
+    { metavar: 'LIMIT', group },
+  ),
+  'max-concurrent': value('Calls that one principal may have open at once', integer(1, 1_000_000), {
+    metavar: 'N',
+    group,
+  }),
+  rules: value('File with the rules that say who may use what; what none allows is not there', text, {
+    metavar: 'FILE',
+    group,
+  }),
+  audit: value('File that gets a line for each call, those that were refused included', text, {
+    metavar: 'FILE',
+    group,
+  }),
+  'audit-arguments': flag('Record the arguments of calls too, but for what is named like a secret', {
+    group,
+  }),
+  'audit-redact': list('Name of an argument never to record, with * and ? (repeatable)', text, {
+    metavar: 'PATTERN',
+    group,
+  }),
+  'audit-durable': flag('Let answers wait until their record is on the disk', { group }),
+  'audit-on-failure': value(
+    'What happens to calls that cannot be recorded: block or continue',
+    oneOf('block', 'continue'),
+    { metavar: 'CHOICE', default: 'block', group },
+  ),
+  'audit-max-size': value('Size after which another file is begun', parseSize, {
+    metavar: 'SIZE',
+    default: '100MiB',
+    group,
+  }),
+  'audit-keep': value('Full files that are kept (default all)', integer(1, 1_000_000), {
+    metavar: 'N',
+    group,
+  }),
+} as const satisfies OptionSpecs
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 }
+
+/** `principal=50/s,200`, `address=600/m`, `principal+tool:search_*=5/s`. Throws `TypeError`. */
+export function parseRateLimit(given: string): RateLimit {
+  const [, who, tools, calls, unit, burst] =
+    /^([a-z+]+)(?::(.+))?=(\d+(?:\.\d+)?)\/([smh])(?:,(\d+))?$/.exec(given) ?? []
+  if (who === undefined || calls === undefined || unit === undefined)
+    throw new TypeError(
+      `${JSON.stringify(given)} is no limit; write for example principal=50/s,200 or address=600/m`,
+    )
+  const per = who === 'all' ? [] : who.split('+')
+  for (const by of per)
+    if (!LIMITED_BY.includes(by as LimitedBy))
+      throw new TypeError(`${JSON.stringify(by)}: expected all, ${LIMITED_BY.join(', ')}`)
+  const perSecond = Number(calls) / (UNITS[unit] as number)
+  if (perSecond === 0 || burst === '0') throw new TypeError(`${JSON.stringify(given)} lets nobody in`)
+  return {
+    per: per as LimitedBy[],
+    perSecond,
+    // One second's worth where nothing is said, and at least one call.
+    burst: burst === undefined ? Math.max(1, Math.ceil(perSecond)) : Number(burst),
+    ...(tools === undefined ? {} : { tools: [tools] }),
+  }
+}

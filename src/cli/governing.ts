@@ -1,0 +1,74 @@
+/** The words of the command line about what callers may do, as the library takes them. */
+
+import type { AuditEvent } from '../node/audit-log.js'
+import { type Governing, govern, readRules } from '../node/govern.js'
+import type { Log } from '../node/log.js'
+import { type ParsedArguments, UsageError } from './arguments.js'
+import type { SERVE_OPTIONS } from './serve-options.js'
+
+type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
+
+/** Undefined where nothing is asked for. Throws `UsageError`. */
+export async function openGoverning(
+  { options, given }: Parsed,
+  many: boolean,
+  log: Log,
+): Promise<Governing | undefined> {
+  const { audit, rules } = options
+  if (audit === undefined)
+    for (const name of given) if (name.startsWith('audit-')) throw new UsageError(`--${name} is for --audit`)
+  const isLimited = options['rate-limit'].length > 0 || options['max-concurrent'] !== undefined
+  if (!isLimited && audit === undefined && rules === undefined) return undefined
+  try {
+    return await govern({
+      many,
+      ...(isLimited
+        ? { limits: { rates: options['rate-limit'], maxConcurrent: options['max-concurrent'] } }
+        : {}),
+      ...(rules === undefined ? {} : { rules: readRules(rules) }),
+      ...(audit === undefined
+        ? {}
+        : {
+            audit: {
+              file: audit,
+              withArguments: options['audit-arguments'],
+              redact: options['audit-redact'],
+              durable: options['audit-durable'],
+              onFailure: options['audit-on-failure'],
+              maxSize: options['audit-max-size'],
+              keep: options['audit-keep'],
+              key: auditKeyOfEnvironment(),
+              onEvent: event => logAuditEvent(log, event),
+            },
+          }),
+    })
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  }
+}
+
+/** Not an option: others can see command lines. */
+export function auditKeyOfEnvironment(): string | undefined {
+  const key = process.env.ANYPORT_AUDIT_KEY
+  if (key === undefined || key === '') return undefined
+  if (key.length < 16) throw new UsageError('ANYPORT_AUDIT_KEY: the secret must have at least 16 characters')
+  return key
+}
+
+function logAuditEvent(log: Log, event: AuditEvent): void {
+  switch (event.type) {
+    case 'audit-failed':
+      log.error('audit_failed', `The audit log cannot be written: ${event.error.message}`, {
+        calls: event.onFailure === 'block' ? 'refused' : 'not recorded',
+        option: '--audit-on-failure',
+      })
+      break
+    case 'audit-recovered':
+      log.warn('audit_recovered', 'The audit log can be written again', { lost: event.lost })
+      break
+    case 'audit-torn':
+      log.warn('audit_torn', 'The last line of the audit log was not complete, and was cut off', {
+        bytes: event.bytes,
+      })
+  }
+}

@@ -1,0 +1,191 @@
+/** One record per call, whatever became of it. To be the outermost guard, so that it sees what the others refuse. */
+
+import type { Caller, Context } from '../../exchange/context.js'
+import { TransportError, toErrorObject } from '../../exchange/errors.js'
+import type { Exchange, Handler, Middleware } from '../../exchange/exchange.js'
+import { matchesGlob } from '../../exchange/glob.js'
+import { refusing } from '../../exchange/refusing.js'
+import { Watched } from '../../exchange/watched.js'
+import { INSUFFICIENT_SCOPE, RATE_LIMITED, UNRECORDED } from '../../protocol/errors.js'
+import type { JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
+import { METHOD_CALL_TOOL, mayAsk } from '../../protocol/methods.js'
+import { RawJson, resultKey } from '../../protocol/raw-json.js'
+import { CALL_NOTES, type CallNotes } from './call-record.js'
+import { redacted, SECRET_NAMES } from './redacted.js'
+import { targetOf } from './target-of.js'
+
+/**
+ * `ok`: answered. `tool-error`: the tool says that it failed. `error`: answered with an error, or failed on the way. `refused`: a
+ * guard of ours let it go no further. `question`: the server asks back. `cancelled`: the caller left, or time ran out.
+ */
+export type AuditOutcome = 'ok' | 'tool-error' | 'error' | 'refused' | 'question' | 'cancelled'
+
+export interface AuditRecord {
+  /** When the call began, ISO 8601. */
+  readonly time: string
+  readonly binding: Caller['binding']
+  readonly principal?: string | undefined
+  readonly address?: string | undefined
+  /** Its id is a secret: who writes the record stores a digest. */
+  readonly session?: string | undefined
+  readonly server?: string | undefined
+  readonly method: string
+  /** The tool, prompt or resource. */
+  readonly target?: string | undefined
+  /** What the server calls it, where that is something else. */
+  readonly serverTarget?: string | undefined
+  /** `modern`, or the legacy revision of the caller. */
+  readonly era?: string | undefined
+  readonly outcome: AuditOutcome
+  /** The guard that refused it. */
+  readonly refusedBy?: string | undefined
+  /** Of a JSON-RPC error; its text may hold anything and is left out. */
+  readonly code?: number | undefined
+  /** Of a refusal on HTTP. */
+  readonly status?: number | undefined
+  readonly path?: string | undefined
+  /** Milliseconds. */
+  readonly duration: number
+  /** Of `params`, and of the result or error, as JSON: bytes, or characters where that is what is at hand (the same for ASCII). */
+  readonly requestSize?: number | undefined
+  readonly responseSize?: number | undefined
+  readonly notifications?: number | undefined
+  readonly arguments?: unknown
+}
+
+/** Where records go. */
+export interface AuditSink {
+  /** Takes a record. A promise, where answers are to wait for it to be safe; it does not reject. */
+  write(record: AuditRecord): Promise<void> | undefined
+  /** Why nothing may happen now, since it could not be recorded; undefined where it may. */
+  readonly blocked: string | undefined
+}
+
+export interface AuditOptions {
+  readonly sink: AuditSink
+  /** The server that all calls go to, where there is only one. A gateway's servers are named by {@link namedServer}. */
+  readonly server?: string | undefined
+  /** Records the arguments of calls, redacted. Default false. */
+  readonly withArguments?: boolean | undefined
+  /** Names of arguments that are never recorded, in lower case with `*` and `?`, besides {@link SECRET_NAMES}. */
+  readonly redact?: readonly string[] | undefined
+}
+
+/** Records each call at its end. Calls that could not be recorded are refused with `TransportError` ERR_UNRECORDED. */
+export function audit({ sink, server, withArguments = false, redact = [] }: AuditOptions): Middleware {
+  const patterns = [...SECRET_NAMES, ...redact.map(pattern => pattern.toLowerCase())]
+  const isSecret = (name: string) => patterns.some(pattern => matchesGlob(pattern, name))
+  const settings: Settings = { sink, server, args: withArguments ? isSecret : undefined }
+  return next => (request, context) => {
+    const { blocked } = sink
+    if (blocked === undefined) return new RecordedCall(settings, next, request, context)
+    return refusing(
+      new TransportError('ERR_UNRECORDED', `Calls are refused, since they cannot be recorded: ${blocked}`, {
+        knob: '--audit-on-failure',
+      }),
+    )
+  }
+}
+
+/** Goes around one server of a gateway: notes for the record which one a call reached. */
+export function namedServer(server: string): Middleware {
+  return next => (request, context) => {
+    const notes = context.get(CALL_NOTES)
+    if (notes !== undefined) {
+      notes.server = server
+      const target = targetOf(request)
+      if (target !== undefined) notes.target = target
+    }
+    return next(request, context)
+  }
+}
+
+interface Settings {
+  readonly sink: AuditSink
+  readonly server: string | undefined
+  readonly args: ((name: string) => boolean) | undefined
+}
+
+class RecordedCall extends Watched {
+  readonly #settings: Settings
+  readonly #next: Handler
+  readonly #request: JSONRPCRequest
+  readonly #context: Context
+  readonly #notes: CallNotes = {}
+  #time = 0
+  #began = 0
+  #notifications = 0
+
+  constructor(settings: Settings, next: Handler, request: JSONRPCRequest, context: Context) {
+    super()
+    this.#settings = settings
+    this.#next = next
+    this.#request = request
+    this.#context = context
+  }
+
+  protected begin(): Exchange {
+    this.#time = Date.now()
+    this.#began = performance.now()
+    this.#context.set(CALL_NOTES, this.#notes)
+    return this.#next(this.#request, this.#context)
+  }
+
+  protected override notified(): void {
+    this.#notifications++
+  }
+
+  protected ended(response: JSONRPCResponse | undefined, error: unknown): Promise<void> | undefined {
+    const { sink, server, args } = this.#settings
+    const { method, params } = this.#request
+    const { caller, revision } = this.#context
+    const notes = this.#notes
+    const target = targetOf(this.#request)
+    const failure = error === undefined ? undefined : toErrorObject(error)
+    const code =
+      failure?.code ?? (response !== undefined && 'error' in response ? response.error.code : undefined)
+    return sink.write({
+      time: new Date(this.#time).toISOString(),
+      binding: caller.binding,
+      principal: caller.principal,
+      address: caller.address,
+      session: caller.session,
+      server: notes.server ?? server,
+      method: shortened(method),
+      target: shortened(target),
+      serverTarget: notes.target === target ? undefined : shortened(notes.target),
+      era: revision ?? 'modern',
+      outcome: this.#outcomeOf(response, error, code),
+      refusedBy: notes.refusedBy,
+      code,
+      duration: Math.round((performance.now() - this.#began) * 1_000) / 1_000,
+      requestSize: params === undefined ? 0 : JSON.stringify(params).length,
+      responseSize: response === undefined ? undefined : sizeOf(response),
+      notifications: this.#notifications === 0 ? undefined : this.#notifications,
+      arguments: args === undefined ? undefined : redacted(params?.arguments, args),
+    })
+  }
+
+  #outcomeOf(response: JSONRPCResponse | undefined, error: unknown, code: number | undefined): AuditOutcome {
+    if (this.#notes.refusedBy !== undefined) return 'refused'
+    if (code === RATE_LIMITED || code === INSUFFICIENT_SCOPE || code === UNRECORDED) return 'refused'
+    if (error instanceof TransportError && error.code === 'ERR_CANCELLED') return 'cancelled'
+    if (error !== undefined) return 'error'
+    if (response === undefined || this.#context.cancelled !== undefined) return 'cancelled'
+    if ('error' in response) return 'error'
+    const { method } = this.#request
+    if (mayAsk(method) && resultKey(response.result, 'resultType') === 'input_required') return 'question'
+    return method === METHOD_CALL_TOOL && resultKey(response.result, 'isError') === true ? 'tool-error' : 'ok'
+  }
+}
+
+function sizeOf(response: JSONRPCResponse): number {
+  if ('error' in response) return JSON.stringify(response.error).length
+  const { result } = response as { readonly result: unknown }
+  return result instanceof RawJson ? result.byteLength : JSON.stringify(result).length
+}
+
+/** Names come from callers: a record stays a record, however long they are. */
+function shortened<T extends string | undefined>(name: T): T {
+  return name !== undefined && name.length > 512 ? (`${name.slice(0, 512)}…` as T) : name
+}

@@ -1,0 +1,18 @@
+import { type Context, contextKey } from '../../exchange/context.js'
+
+/** What is learnt of a call on its way, for the record. */
+export interface CallNotes {
+  /** The server that the call reached, and what it calls the target. */
+  server?: string
+  target?: string
+  /** The guard that refused it. */
+  refusedBy?: string
+}
+
+export const CALL_NOTES = contextKey<CallNotes>('notes for the audit log')
+
+/** Says which guard refused a call. */
+export function noteRefusal(context: Context, guard: string): void {
+  const notes = context.get(CALL_NOTES)
+  if (notes !== undefined) notes.refusedBy = guard
+}

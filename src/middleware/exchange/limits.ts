@@ -1,0 +1,225 @@
+/** How often, and how many at a time. */
+
+import type { Caller, Context } from '../../exchange/context.js'
+import { TransportError } from '../../exchange/errors.js'
+import type { Exchange, Handler, Middleware } from '../../exchange/exchange.js'
+import { matchesGlob } from '../../exchange/glob.js'
+import { refusing } from '../../exchange/refusing.js'
+import { Watched } from '../../exchange/watched.js'
+import type { JSONRPCRequest } from '../../protocol/message.js'
+import { METHOD_CALL_TOOL, METHOD_LISTEN } from '../../protocol/methods.js'
+import { noteRefusal } from './call-record.js'
+import { networkOf } from './network-of.js'
+import { type Rate, TokenBuckets } from './token-buckets.js'
+
+/** `key`: the API key that the caller showed (`claims.key`), else as `principal`. */
+export type LimitedBy = 'principal' | 'key' | 'address' | 'session' | 'tool'
+
+export interface RateLimit extends Rate {
+  /** Who has a bucket of its own: `['principal', 'tool']` gives each principal one per tool. Empty: all callers share one. */
+  readonly per: readonly LimitedBy[]
+  /** Counts calls of these tools only: `*` stands for any characters, `?` for one. Default: all requests. */
+  readonly tools?: readonly string[] | undefined
+}
+
+export interface LimitOptions {
+  readonly rates?: readonly RateLimit[] | undefined
+  /** Calls that one principal may have open at a time; subscriptions do not count. Default: any number. */
+  readonly maxConcurrent?: number | undefined
+  /** Buckets that one limit keeps apart; those beyond share a few. Default 10,000. */
+  readonly maxBuckets?: number | undefined
+  /** The time in milliseconds, for tests. Default `performance.now`. */
+  readonly now?: (() => number) | undefined
+}
+
+/**
+ * Refuses calls over a limit with `TransportError` ERR_LIMITED: on HTTP a 429 with `Retry-After`. A call that is refused takes
+ * nothing from any bucket. Throws `TypeError` for limits that cannot work.
+ */
+export function limits(options: LimitOptions): Middleware {
+  const { rates = [], maxConcurrent, maxBuckets = 10_000, now = () => performance.now() } = options
+  for (const rate of rates) check(rate)
+  positive('maxBuckets', maxBuckets)
+  if (maxConcurrent !== undefined) positive('maxConcurrent', maxConcurrent)
+  const rules = rates.map(rate => new Rule(rate, maxBuckets))
+  const open = maxConcurrent === undefined ? undefined : new OpenCalls(maxConcurrent)
+  if (rules.length === 0 && open === undefined) return next => next
+  return next => (request, context) => {
+    const refused = rules.length === 0 ? undefined : overRate(rules, request, context, now())
+    if (refused !== undefined) {
+      noteRefusal(context, 'limits')
+      return refusing(refused)
+    }
+    if (open === undefined || request.method === METHOD_LISTEN) return next(request, context)
+    return new CountedCall(open, next, request, context)
+  }
+}
+
+class Rule {
+  readonly buckets: TokenBuckets
+  readonly limit: RateLimit
+  #slot = ''
+
+  constructor(limit: RateLimit, maxBuckets: number) {
+    this.limit = limit
+    this.buckets = new TokenBuckets(limit, maxBuckets)
+  }
+
+  /** Milliseconds to wait; undefined where the limit has nothing to do with the call. */
+  wait(request: JSONRPCRequest, context: Context, now: number): number | undefined {
+    const key = keyOf(this.limit, request, context.caller)
+    if (key === undefined) return undefined
+    this.#slot = this.buckets.slotOf(key, now)
+    return this.buckets.wait(this.#slot, now)
+  }
+
+  /** Of what `wait` was asked for last. */
+  take(now: number): void {
+    this.buckets.take(this.#slot, now)
+  }
+}
+
+function overRate(
+  rules: readonly Rule[],
+  request: JSONRPCRequest,
+  context: Context,
+  now: number,
+): TransportError | undefined {
+  let applying = 0
+  let longest = 0
+  let over: Rule | undefined
+  for (const [index, rule] of rules.entries()) {
+    const wait = rule.wait(request, context, now)
+    if (wait === undefined) continue
+    applying |= 1 << index
+    if (wait <= longest) continue
+    longest = wait
+    over = rule
+  }
+  if (over === undefined) {
+    for (const [index, rule] of rules.entries()) if ((applying & (1 << index)) !== 0) rule.take(now)
+    return undefined
+  }
+  const { per, perSecond, burst } = over.limit
+  const whose = per.length === 0 ? 'all callers together' : `one ${per.join(' and ')}`
+  return new TransportError(
+    'ERR_LIMITED',
+    `Too many calls: ${whose} may make ${rounded(perSecond)} per second, ${burst} at once`,
+    { knob: '--rate-limit', retryAfter: Math.max(1, Math.ceil(longest / 1_000)) },
+  )
+}
+
+/** Undefined where the call has no such thing, or is none that is counted. */
+function keyOf({ per, tools }: RateLimit, request: JSONRPCRequest, caller: Caller): string | undefined {
+  const isTool = request.method === METHOD_CALL_TOOL
+  const tool = isTool && typeof request.params?.name === 'string' ? request.params.name : undefined
+  if (tools !== undefined && (tool === undefined || !tools.some(pattern => matchesGlob(pattern, tool))))
+    return undefined
+  if (per.length === 1) return partOf(per[0] as LimitedBy, caller, tool)
+  let key = ''
+  for (const by of per) {
+    const part = partOf(by, caller, tool)
+    if (part === undefined) return undefined
+    key += `${part.length}:${part}`
+  }
+  return key
+}
+
+function partOf(by: LimitedBy, caller: Caller, tool: string | undefined): string | undefined {
+  switch (by) {
+    case 'principal':
+      return caller.principal ?? ''
+    case 'key':
+      return typeof caller.claims?.key === 'string' ? caller.claims.key : (caller.principal ?? '')
+    case 'address':
+      return caller.address === undefined ? undefined : networkOf(caller.address)
+    case 'session':
+      return caller.session
+    case 'tool':
+      // Names that long are nobody's.
+      return tool?.slice(0, 256)
+  }
+}
+
+class OpenCalls {
+  readonly #limit: number
+  readonly #counts = new Map<string, number>()
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  begin(principal: string): boolean {
+    const count = this.#counts.get(principal) ?? 0
+    if (count >= this.#limit) return false
+    this.#counts.set(principal, count + 1)
+    return true
+  }
+
+  end(principal: string): void {
+    const count = (this.#counts.get(principal) ?? 1) - 1
+    if (count > 0) this.#counts.set(principal, count)
+    else this.#counts.delete(principal)
+  }
+
+  refusal(): TransportError {
+    return new TransportError(
+      'ERR_LIMITED',
+      `Too many calls at once: one principal may have ${this.#limit}`,
+      {
+        knob: '--max-concurrent',
+        retryAfter: 1,
+      },
+    )
+  }
+}
+
+class CountedCall extends Watched {
+  readonly #open: OpenCalls
+  readonly #next: Handler
+  readonly #request: JSONRPCRequest
+  readonly #context: Context
+  #counted = false
+
+  constructor(open: OpenCalls, next: Handler, request: JSONRPCRequest, context: Context) {
+    super()
+    this.#open = open
+    this.#next = next
+    this.#request = request
+    this.#context = context
+  }
+
+  protected begin(): Exchange {
+    this.#counted = this.#open.begin(this.#principal)
+    if (this.#counted) return this.#next(this.#request, this.#context)
+    noteRefusal(this.#context, 'limits')
+    throw this.#open.refusal()
+  }
+
+  protected ended(): undefined {
+    if (this.#counted) this.#open.end(this.#principal)
+  }
+
+  get #principal(): string {
+    return this.#context.caller.principal ?? ''
+  }
+}
+
+function check({ per, perSecond, burst, tools }: RateLimit): void {
+  positive('perSecond', perSecond)
+  if (!(burst >= 1)) throw new TypeError(`burst: expected 1 or more, got ${burst}`)
+  for (const by of per)
+    if (!LIMITED_BY.includes(by))
+      throw new TypeError(`per: expected ${LIMITED_BY.join(', ')}, got ${JSON.stringify(by)}`)
+  if (tools?.some(pattern => pattern === '')) throw new TypeError('tools: a pattern is empty')
+}
+
+export const LIMITED_BY: readonly LimitedBy[] = ['principal', 'key', 'address', 'session', 'tool']
+
+function positive(name: string, value: number): void {
+  if (!(value > 0)) throw new TypeError(`${name}: expected a number above 0, got ${value}`)
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000
+}

@@ -1,0 +1,100 @@
+/** The guards of a server, in the order in which they belong around each other. */
+
+import { readFileSync } from 'node:fs'
+import type { Caller } from '../exchange/context.js'
+import { compose, type Middleware } from '../exchange/exchange.js'
+import type { HttpReply, HttpRequest } from '../exchange/http.js'
+import { type AccessRule, type AccessRules, accessRules } from '../middleware/exchange/access-rules.js'
+import { audit, namedServer } from '../middleware/exchange/audit.js'
+import { authorization } from '../middleware/exchange/authorization.js'
+import { type LimitOptions, limits } from '../middleware/exchange/limits.js'
+import { isObject } from '../protocol/meta.js'
+import { type AuditLog, type AuditLogOptions, auditLog } from './audit-log.js'
+
+export interface GovernOptions {
+  readonly limits?: LimitOptions | undefined
+  /** Who may use what. Default: everybody everything. */
+  readonly rules?: readonly AccessRule[] | undefined
+  readonly audit?:
+    | (AuditLogOptions & {
+        readonly withArguments?: boolean | undefined
+        readonly redact?: readonly string[] | undefined
+      })
+    | undefined
+  /** Many servers: rules hold for each of them, by its name. Default false. */
+  readonly many?: boolean | undefined
+}
+
+export interface Governing {
+  /** For `guards` of `serve`. */
+  readonly guards: readonly Middleware[]
+  /** For `around` of `gateway`. */
+  readonly around: (server: string) => Middleware
+  /** For `audienceOf` of `gateway`: callers to whom the same rules apply see the same lists. */
+  readonly audienceOf: ((caller: Caller) => string) | undefined
+  /** For `onRefused` of `serve`. */
+  readonly onRefused: ((request: HttpRequest, reply: HttpReply) => void) | undefined
+  /** Writes what is still to be recorded. */
+  close(): Promise<void>
+}
+
+/** Throws `TypeError` for options that cannot work. */
+export async function govern(options: GovernOptions): Promise<Governing> {
+  const rules = options.rules === undefined ? undefined : accessRules(options.rules)
+  const limit = options.limits === undefined ? [] : [limits(options.limits)]
+  const log = options.audit === undefined ? undefined : await auditLog(options.audit)
+  const { withArguments, redact } = options.audit ?? {}
+  const record = log === undefined ? [] : [audit({ sink: log, withArguments, redact })]
+  const perServer = rules === undefined || options.many ? [] : [authorization({ rules })]
+  return {
+    // What the limits refuse is on record, too.
+    guards: [...record, ...limit, ...perServer],
+    around: server => aroundServer(server, rules),
+    audienceOf: rules === undefined ? undefined : caller => rules.classOf(caller),
+    onRefused: log === undefined ? undefined : (request, reply) => recordRefusal(log, request, reply),
+    close: async () => await log?.close(),
+  }
+}
+
+function aroundServer(server: string, rules: AccessRules | undefined): Middleware {
+  const name = namedServer(server)
+  if (rules === undefined) return name
+  return next => compose(next, name, authorization({ rules, server }))
+}
+
+/** A request that never became a call: which one it would have been nobody has read. */
+function recordRefusal(log: AuditLog, request: HttpRequest, reply: HttpReply): void {
+  void log.write({
+    time: new Date().toISOString(),
+    binding: 'streamable-http',
+    address: request.address,
+    method: request.method,
+    path: request.path.slice(0, 512),
+    outcome: 'refused',
+    refusedBy: 'http',
+    status: reply.status,
+    duration: 0,
+  })
+}
+
+/** `{ "rules": [...] }`. Throws `TypeError` that names the file. */
+export function readRules(file: string): readonly AccessRule[] {
+  let content: unknown
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new TypeError(`The rules ${file} cannot be read: ${(error as Error).message}`)
+  }
+  if (
+    !isObject(content) ||
+    !Array.isArray(content.rules) ||
+    Object.keys(content).some(key => key !== 'rules')
+  )
+    throw new TypeError(`The rules ${file}: expected an object with a list "rules", and nothing else`)
+  try {
+    accessRules(content.rules as AccessRule[])
+  } catch (error) {
+    throw new TypeError(`The rules ${file}: ${(error as Error).message}`)
+  }
+  return content.rules as AccessRule[]
+}
