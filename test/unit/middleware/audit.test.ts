@@ -11,7 +11,7 @@ import type { JSONObject } from '../../../src/protocol/message.js'
 import { RawJson } from '../../../src/protocol/raw-json.js'
 import { httpFace } from '../../../src/transport/http-face.js'
 import { legacyClient } from '../../fixtures/legacy-http-client.js'
-import { listingServer } from '../../fixtures/listing-server.js'
+import { listed, listingServer } from '../../fixtures/listing-server.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
 
 function recorded(handler: Handler, options: Partial<AuditOptions> = {}) {
@@ -128,7 +128,7 @@ describe('a record per call', () => {
     )
     const { ask, records } = recorded(one.handler)
     const { result } = await ask('tools/list')
-    const names = (result?.tools as { name: string }[]).map(tool => tool.name)
+    const names = listed({ result: result ?? {} }).map(tool => String(tool.name))
     const name = names.find(own => own.includes('push'))
     await ask('tools/call', { name })
     expect(records.at(-1)).toMatchObject({ server: 'git', target: name, serverTarget: 'push', outcome: 'ok' })
