@@ -1,6 +1,6 @@
 /**
- * What the guards cost: CPU time of a server process per call of a small tool over HTTP, with limits, rules and the audit log, against the
- * same without. Rounds alternate, and the medians are compared. Needs a build.
+ * What the guards cost: CPU time of our process per call of a small tool over HTTP, with limits, rules and the audit log, against the same
+ * without; in front of a function, which costs next to nothing, and of a program. Rounds alternate, and the medians are compared. Needs a build.
  */
 
 import { fork } from 'node:child_process'
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Pool } from 'undici'
-import { govern, serve } from '../dist/index.js'
+import { connect, govern, serve } from '../dist/index.js'
 
 const CALLS = Number(process.env.CALLS ?? 6_000)
 const ROUNDS = 7
@@ -24,7 +24,7 @@ async function* answer(request) {
   return { jsonrpc: '2.0', id: request.id, result }
 }
 
-async function serveOne(kind) {
+async function serveOne(kind, behind) {
   const folder = mkdtempSync(join(tmpdir(), 'guards-'))
   const governing =
     kind === 'on'
@@ -44,7 +44,14 @@ async function serveOne(kind) {
           audit: { file: join(folder, 'audit.jsonl') },
         })
       : undefined
-  const server = await serve(answer, { port: 0, guards: governing?.guards })
+  const what =
+    behind === 'program'
+      ? connect({
+          command: process.execPath,
+          args: [fileURLToPath(new URL('echo-server.mjs', import.meta.url))],
+        })
+      : answer
+  const server = await serve(what, { port: 0, guards: governing?.guards })
   process.on('message', async message => {
     if (message === 'cpu') {
       const { user, system } = process.cpuUsage()
@@ -79,8 +86,8 @@ const headers = {
   'mcp-method': 'tools/call',
   'mcp-name': 'echo',
 }
-async function started(kind) {
-  const child = fork(fileURLToPath(import.meta.url), [kind])
+async function started(kind, behind) {
+  const child = fork(fileURLToPath(import.meta.url), [kind, behind])
   const [url] = await once(child, 'message')
   const { origin, pathname } = new URL(url)
   const pool = new Pool(origin, { connections: CONNECTIONS })
@@ -113,8 +120,8 @@ async function started(kind) {
   }
 }
 
-async function compare() {
-  const faces = { off: await started('off'), on: await started('on') }
+async function compare(behind) {
+  const faces = { off: await started('off', behind), on: await started('on', behind) }
   const times = { off: [], on: [] }
   for (let index = 0; index < ROUNDS; index++)
     for (const name of ['off', 'on']) {
@@ -125,9 +132,11 @@ async function compare() {
   const median = list => list.sort((a, b) => a - b)[Math.floor(list.length / 2)]
   const [off, on] = [median(times.off), median(times.on)]
   process.stdout.write(
-    `CPU per call: ${off.toFixed(1)} µs without guards, ${on.toFixed(1)} µs with; ratio ${(off / on).toFixed(2)}\n`,
+    `${behind}: CPU per call ${off.toFixed(1)} µs without guards, ${on.toFixed(1)} µs with; ratio ${(off / on).toFixed(2)}\n`,
   )
   for (const face of Object.values(faces)) await face.stop()
 }
 
-await (process.argv[2] === undefined ? compare() : serveOne(process.argv[2]))
+const [kind, behind] = process.argv.slice(2)
+if (kind === undefined) for (const each of ['function', 'program']) await compare(each)
+else await serveOne(kind, behind)

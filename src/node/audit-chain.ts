@@ -1,14 +1,14 @@
 /** The chain of an audit log: each line ends with a digest over itself and the line before. */
 
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 
 /** Before the first line of all. */
 export const CHAIN_START = '0'.repeat(64)
 
 /** With a key, nobody who can only write the file can make a chain that fits. */
 export function chainOf(previous: string, body: string, key: string | undefined): string {
-  const hash = key === undefined ? createHash('sha256') : createHmac('sha256', key)
-  return hash.update(previous).update('\n').update(body).digest('hex')
+  const link = `${previous}\n${body}`
+  return key === undefined ? hash('sha256', link) : createHmac('sha256', key).update(link).digest('hex')
 }
 
 export function chainedLine(body: string, chain: string): string {

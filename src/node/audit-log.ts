@@ -180,7 +180,7 @@ class FileAuditLog implements AuditLog {
     let chain = this.#chain
     let text = ''
     for (const { record } of group) {
-      const body = printable(JSON.stringify({ seq: ++sequence, ...withoutSecrets(record) }))
+      const body = printable(`{"seq":${++sequence},${JSON.stringify(withoutSecrets(record)).slice(1)}`)
       chain = chainOf(chain, body, key)
       text += chainedLine(body, chain)
     }

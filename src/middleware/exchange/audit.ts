@@ -46,7 +46,10 @@ export interface AuditRecord {
   readonly path?: string | undefined
   /** Milliseconds. */
   readonly duration: number
-  /** Of `params`, and of the result or error, as JSON: bytes, or characters where that is what is at hand (the same for ASCII). */
+  /**
+   * Of the request (on HTTP its body, else `params`), and of the result or error, as JSON: bytes, or characters where that is what is at
+   * hand (the same for ASCII).
+   */
   readonly requestSize?: number | undefined
   readonly responseSize?: number | undefined
   readonly notifications?: number | undefined
@@ -145,7 +148,7 @@ class RecordedCall extends Watched {
     const code =
       failure?.code ?? (response !== undefined && 'error' in response ? response.error.code : undefined)
     return sink.write({
-      time: new Date(this.#time).toISOString(),
+      time: isoOf(this.#time),
       binding: caller.binding,
       principal: caller.principal,
       address: caller.address,
@@ -159,7 +162,7 @@ class RecordedCall extends Watched {
       refusedBy: notes.refusedBy,
       code,
       duration: Math.round((performance.now() - this.#began) * 1_000) / 1_000,
-      requestSize: params === undefined ? 0 : JSON.stringify(params).length,
+      requestSize: requestSizeOf(caller, params),
       responseSize: response === undefined ? undefined : sizeOf(response),
       notifications: this.#notifications === 0 ? undefined : this.#notifications,
       arguments: args === undefined ? undefined : redacted(params?.arguments, args),
@@ -177,6 +180,26 @@ class RecordedCall extends Watched {
     if (mayAsk(method) && resultKey(response.result, 'resultType') === 'input_required') return 'question'
     return method === METHOD_CALL_TOOL && resultKey(response.result, 'isError') === true ? 'tool-error' : 'ok'
   }
+}
+
+/** Nothing is encoded for it where HTTP says it. */
+function requestSizeOf(caller: Caller, params: unknown): number {
+  const length = caller.header?.('content-length')
+  if (length !== undefined) return Number(length)
+  return params === undefined ? 0 : JSON.stringify(params).length
+}
+
+let second = Number.NaN
+let secondText = ''
+
+/** ISO 8601. Most calls begin in the same second as the one before, and formatting a date costs as much as encoding a record. */
+function isoOf(time: number): string {
+  const milliseconds = time % 1_000
+  if (time - milliseconds !== second) {
+    second = time - milliseconds
+    secondText = new Date(second).toISOString().slice(0, -4)
+  }
+  return `${secondText}${String(milliseconds).padStart(3, '0')}Z`
 }
 
 function sizeOf(response: JSONRPCResponse): number {
