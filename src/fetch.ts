@@ -1,5 +1,6 @@
 /** anyport where there is no Node: a handler as `(Request) => Promise<Response>`. */
 
+export type { Target } from './client/open.js'
 export type { Caller, CancelReason, ContextKey } from './exchange/context.js'
 export { Context, contextKey } from './exchange/context.js'
 export type { TransportErrorCode, TransportFacts } from './exchange/errors.js'
@@ -22,5 +23,7 @@ export { introspection } from './middleware/http/introspection.js'
 export type { TrustedProxyOptions } from './middleware/http/trusted-proxy.js'
 export { RpcError } from './protocol/errors.js'
 export type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from './protocol/message.js'
+export type { ConnectedSdkServer, FromSdkOptions, SdkServer, SdkServerFactory } from './sdk/from-sdk.js'
+export { fromSdk } from './sdk/from-sdk.js'
 export type { FetchHandlerOptions } from './serverless/fetch-handler.js'
 export { fetchHandler } from './serverless/fetch-handler.js'

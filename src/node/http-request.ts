@@ -43,9 +43,9 @@ export class NodeHttpRequest implements HttpRequest {
     private readonly incoming: IncomingMessage,
     private readonly outgoing: ServerResponse,
     private readonly expectsContinue: boolean,
+    url = incoming.url as string,
   ) {
     this.method = incoming.method as string
-    let url = incoming.url as string
     // RFC 9112 section 3.2.2: a server accepts the absolute form as well.
     if (url.charCodeAt(0) !== 47 /* / */) url = url.replace(/^https?:\/\/[^/?#]*(?=([/?#]|$))/i, '') || '/'
     const mark = url.indexOf('?')

@@ -4,10 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { TransportError } from '../exchange/errors.js'
-import type { HttpHandler, HttpReply } from '../exchange/http.js'
-import { failureReply } from '../exchange/http-reply.js'
+import type { HttpHandler } from '../exchange/http.js'
 import { NodeHttpRequest } from './http-request.js'
-import { HttpStream } from './http-stream.js'
+import { httpWriter } from './http-writer.js'
 import type { TlsIdentity } from './tls-identity.js'
 
 export interface ListenHttpOptions {
@@ -35,11 +34,6 @@ export interface HttpListener {
   close(options?: { readonly drainTimeout?: number }): Promise<void>
 }
 
-/** Above this many bytes that a client has not taken, its connection is watched. */
-const HIGH_WATER = 64 * 1024
-/** Bodies above this length are encoded before their head is written, so that they are measured only once. */
-const ENCODE_ABOVE = 64 * 1024
-
 /** Rejects with `TransportError` ERR_LISTEN where the address cannot be bound. */
 export async function listenHttp(
   handler: HttpHandler,
@@ -54,48 +48,13 @@ export async function listenHttp(
     tls,
     onError = () => {},
   } = options
-  const streams = new Streams(keepAliveInterval)
   let closing = false
-
-  const write = ({ status, headers, body, keepAlive }: HttpReply, outgoing: ServerResponse) => {
-    if (body === undefined || typeof body === 'string') {
-      writeText(outgoing, status, headers, body)
-    } else if (Symbol.asyncIterator in body) {
-      outgoing.writeHead(status, headers)
-      const onClose = streams.remove
-      const stream = new HttpStream(body, outgoing, { keepAlive, stallTimeout, onError, onClose })
-      streams.add(stream)
-      stream.start()
-      return
-    } else writeBytes(outgoing, status, headers, body)
-    if (outgoing.writableLength > HIGH_WATER) outgoing.setTimeout(stallTimeout)
-  }
-
-  const serve = (incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) => {
-    const request = new NodeHttpRequest(incoming, outgoing, expectsContinue)
-    const send = (value: HttpReply) => {
-      // A client that stays connected would hold up our end; one whose body we left unread cannot go on.
-      if (closing || request.unread) outgoing.shouldKeepAlive = false
-      write(value, outgoing)
-    }
-    const fail = (error: unknown) => {
-      onError(error)
-      if (!outgoing.headersSent) send(failureReply(error))
-      else outgoing.destroy()
-    }
-    const reply = (value: HttpReply) => {
-      try {
-        send(value)
-      } catch (error) {
-        fail(error)
-      }
-    }
-    try {
-      handler(request).then(reply, fail)
-    } catch (error) {
-      fail(error)
-    }
-  }
+  const { serve, stop } = httpWriter(handler, {
+    keepAliveInterval,
+    stallTimeout,
+    onError,
+    closing: () => closing,
+  })
 
   const settings = {
     // Both count until a request has arrived whole; how long its answer takes is the handler's matter.
@@ -112,7 +71,7 @@ export async function listenHttp(
   }
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (tls !== undefined) unused.delete(incoming.socket)
-    serve(incoming, outgoing, false)
+    serve(new NodeHttpRequest(incoming, outgoing, false), outgoing)
   }
   const sockets = new Set<Socket>()
   const unused = new Set<Socket>()
@@ -127,7 +86,7 @@ export async function listenHttp(
   const server = secure ?? createServer(settings, onRequest)
   server.on('checkContinue', (incoming, outgoing) => {
     unused.delete(incoming.socket)
-    serve(incoming, outgoing, true)
+    serve(new NodeHttpRequest(incoming, outgoing, true), outgoing)
   })
   server.on('connection', keep(sockets))
   // Its bytes tell of the handshake, too.
@@ -156,74 +115,8 @@ export async function listenHttp(
       await closed
       clearInterval(sweep)
       clearTimeout(cut)
-      streams.stop()
+      stop()
     },
-  }
-}
-
-function writeText(
-  outgoing: ServerResponse,
-  status: number,
-  headers: HttpReply['headers'],
-  body: string | undefined,
-): void {
-  if (body === undefined) {
-    const length = status === 204 || status === 304 ? undefined : { 'content-length': 0 }
-    outgoing.writeHead(status, { ...headers, ...length }).end()
-    return
-  }
-  const content = body.length > ENCODE_ABOVE ? Buffer.from(body) : body
-  const length = Buffer.byteLength(content)
-  const { socket } = outgoing
-  if (socket === null) {
-    outgoing.writeHead(status, { ...headers, 'content-length': length }).end(content)
-    return
-  }
-  // One write for head and body. `end(content)` would add an empty one, and two are gathered at a higher price
-  // than the whole rest of a small reply has.
-  socket.cork()
-  outgoing.writeHead(status, { ...headers, 'content-length': length })
-  outgoing.write(content)
-  socket.uncork()
-  outgoing.end()
-}
-
-function writeBytes(
-  outgoing: ServerResponse,
-  status: number,
-  headers: HttpReply['headers'],
-  body: readonly Uint8Array[],
-): void {
-  let length = 0
-  for (const chunk of body) length += chunk.byteLength
-  outgoing.writeHead(status, { ...headers, 'content-length': length })
-  // Node corks the socket until the end of the turn, so that this is one write.
-  for (const chunk of body) outgoing.write(chunk)
-  outgoing.end()
-}
-
-/** The open streams, kept alive by one timer for all. */
-class Streams {
-  readonly #open = new Set<HttpStream>()
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(private readonly keepAliveInterval: number) {}
-
-  add(stream: HttpStream): void {
-    this.#open.add(stream)
-    // A stream that fell silent right after a tick is noticed two ticks later, which is within the interval.
-    this.#timer ??= setInterval(() => {
-      for (const open of this.#open) open.tick()
-    }, this.keepAliveInterval / 2).unref()
-  }
-
-  readonly remove = (stream: HttpStream): void => {
-    this.#open.delete(stream)
-  }
-
-  stop(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
   }
 }
 

@@ -21,7 +21,7 @@ import type { TlsChange, TlsIdentity } from './tls-identity.js'
 export interface ServeOptions
   extends Omit<
       HttpFaceOptions,
-      'boundHost' | 'sameHost' | 'servers' | 'ready' | 'readyTimeout' | 'onSessionEnd'
+      'boundHost' | 'sameHost' | 'servers' | 'ready' | 'readyTimeout' | 'onSessionEnd' | 'ownTimers'
     >,
     Omit<UpstreamOptions, 'onEvent' | 'onLoss' | 'front'> {
   /** False: no HTTP, even where nothing else is asked for; clients come by `attach`. Default: see `host`. */

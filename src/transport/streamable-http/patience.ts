@@ -10,14 +10,22 @@ export class Patience {
   #tick = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** `delayMs`: how long is not slow yet. What is slow is noticed at most a quarter later; Infinity never is. */
-  constructor(delayMs: number) {
+  /** Each reply has a timer. */
+  readonly #own: boolean
+
+  /**
+   * `delayMs`: how long is not slow yet. What is slow is noticed at most a quarter later; Infinity never is. `own` gives each reply
+   * a timer: some platforms end a request's timers with the request.
+   */
+  constructor(delayMs: number, own = false) {
     this.#interval = delayMs / STEPS
+    this.#own = own
   }
 
   /** The promise's outcome, or undefined once it is slow. */
   first<T>(promise: Promise<T>): Promise<T | undefined> {
     if (this.#interval === Infinity) return promise
+    if (this.#own) return firstOf(promise, this.#interval * STEPS)
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { since: this.#tick, slow: resolve as () => void }
       this.#waiting.add(waiter)
@@ -55,6 +63,18 @@ export class Patience {
       this.#waiting.delete(waiter)
       waiter.slow()
     }
+  }
+}
+
+async function firstOf<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const slow = new Promise<undefined>(resolve => {
+    timer = setTimeout(resolve, milliseconds, undefined)
+  })
+  try {
+    return await Promise.race([promise, slow])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

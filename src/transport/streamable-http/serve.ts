@@ -33,6 +33,8 @@ export interface StreamableHttpOptions {
    * comments flow. Default 1 second.
    */
   readonly streamAfter?: number | undefined
+  /** A timer for each reply instead of one for all, for platforms that end a request's timers with it. Default false. */
+  readonly ownTimers?: boolean | undefined
   /** Refuses what does not accept both JSON and event streams with 406, as the letter asks. Default false. */
   readonly strictAccept?: boolean | undefined
   /** Serves legacy clients without sessions: nothing to ask, to resume or to listen to. Default false. */
@@ -72,7 +74,7 @@ export interface StreamableHttp {
 /** Serves a handler on one endpoint. Throws `TypeError` for options out of range. */
 export function streamableHttp(handler: Handler, options: StreamableHttpOptions = {}): StreamableHttp {
   const inFlight = options.inFlight ?? new InFlight()
-  const patience = new Patience(positive('streamAfter', options.streamAfter ?? 1_000))
+  const patience = new Patience(positive('streamAfter', options.streamAfter ?? 1_000), options.ownTimers)
   const sessions = new Sessions(
     {
       ttl: positive('sessionTtl', options.sessionTtl ?? 30 * 60_000),

@@ -121,7 +121,7 @@ describe('replies', () => {
   })
 
   it('a legacy session: initialize, call, standalone stream, end', async () => {
-    const { fetch, server } = serve()
+    const { fetch, server } = serve({ sessionless: false })
     const initialized = await fetch(post(initialize('2025-11-25')))
     expect((await initialized.json()).result.protocolVersion).toBe('2025-11-25')
     const headers = {
@@ -148,7 +148,7 @@ describe('replies', () => {
   })
 
   it('HTTP+SSE', async () => {
-    const { fetch } = serve()
+    const { fetch } = serve({ sessionless: false })
     const stream = (await fetch(new Request('https://mcp.example.com/sse'))).body!.getReader()
     const endpoint = /data: (\S+)/.exec(await readUntil(stream, '\n\n'))?.[1] as string
     const url = new URL(endpoint, URL_OF_ENDPOINT).href
@@ -393,7 +393,7 @@ describe('clients of the official SDKs, in process', () => {
     fetch(new Request(input, init))
 
   it('v1: a session, a stream, a subscription', async () => {
-    const { fetch, server } = serve()
+    const { fetch, server } = serve({ sessionless: false })
     const client = new SdkV1Client({ name: 'test', version: '1' })
     const transport = new SdkV1Transport(new URL(URL_OF_ENDPOINT), { fetch: fetchOf(fetch) })
     await client.connect(transport as never)
@@ -412,7 +412,7 @@ describe('clients of the official SDKs, in process', () => {
 
   for (const mode of ['legacy', { pin: '2026-07-28' }] as const) {
     it(`v2: ${typeof mode === 'string' ? mode : mode.pin}`, async () => {
-      const { fetch, server } = serve()
+      const { fetch, server } = serve({ sessionless: false })
       const client = new SdkV2Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } })
       await client.connect(new SdkV2Transport(new URL(URL_OF_ENDPOINT), { fetch: fetchOf(fetch) }))
       const result = await client.callTool({ name: 'echo', arguments: { text: 'v2' } })

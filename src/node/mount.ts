@@ -1,0 +1,113 @@
+/** A server within somebody else's HTTP server: plain `node:http`, Express, Fastify. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Target } from '../client/open.js'
+import type { RemoteTarget } from '../client/remote.js'
+import { type Upstream, type UpstreamOptions, upstream } from '../client/upstream.js'
+import type { Handler } from '../exchange/exchange.js'
+import { bodyTooLarge } from '../exchange/http-body-errors.js'
+import { createSealer } from '../legacy/request-state.js'
+import { type HttpFaceOptions, httpFace } from '../transport/http-face.js'
+import { NodeHttpRequest } from './http-request.js'
+import { httpWriter } from './http-writer.js'
+
+export interface MountOptions
+  extends Omit<
+      HttpFaceOptions,
+      'boundHost' | 'servers' | 'ready' | 'readyTimeout' | 'onSessionEnd' | 'ownTimers'
+    >,
+    Omit<UpstreamOptions, 'sealer'> {
+  /** What stands before all paths: with `/tools` the endpoint is `/tools/mcp`. Default: nothing. */
+  readonly prefix?: string | undefined
+  /** Milliseconds of silence after which a stream is kept alive. Default 15 seconds. */
+  readonly keepAliveInterval?: number | undefined
+  /** Seals what calls that wait for answers hand to their clients: 16 characters or more. Default: a random key of this process. */
+  readonly stateKey?: string | undefined
+  /** Told about what the handler or a stream threw; the client gets a 500 or a cut stream. */
+  readonly onError?: ((error: unknown) => void) | undefined
+}
+
+export interface Mounted {
+  /** Answers what is asked at its paths, whole ones, wherever a framework mounted it; `next` gets the rest, or 404 does. */
+  (incoming: IncomingMessage, outgoing: ServerResponse, next?: (error?: unknown) => void): void
+  /** Lets open calls finish for at most `drainTimeout` milliseconds (default 5 seconds), then stops what was started. */
+  close(options?: { readonly drainTimeout?: number }): Promise<void>
+}
+
+/** What frameworks add to requests: a body that they have parsed, the address before they cut it. */
+interface FrameworkRequest extends IncomingMessage {
+  readonly body?: unknown
+  readonly rawBody?: unknown
+  readonly originalUrl?: string
+}
+
+/**
+ * A target or a handler as the listener of a `node:http` server, or the middleware of Express and its kin. Bodies may have been
+ * parsed before. Throws `TypeError` for options that cannot work.
+ */
+export function mount(what: Target | RemoteTarget | Handler, options: MountOptions = {}): Mounted {
+  const { prefix = '', keepAliveInterval = 15_000, stateKey, onError = () => {}, ...rest } = options
+  if (prefix !== '' && !/^(\/[^/?#\s]+)+$/.test(prefix))
+    throw new TypeError(`prefix: expected a path such as "/tools", got "${prefix}"`)
+  const sealer = stateKey === undefined ? {} : { sealer: createSealer(stateKey) }
+  const up: Upstream | undefined =
+    typeof what === 'function' ? undefined : upstream(what, { ...rest, ...sealer })
+  const handler = typeof what === 'function' ? what : (up as Upstream).handler
+  const paths = {
+    path: prefix + (options.path ?? '/mcp'),
+    ssePath: prefix + (options.ssePath ?? '/sse'),
+    messagesPath: prefix + (options.messagesPath ?? '/messages'),
+  }
+  const face = httpFace(handler, { ...rest, ...paths, onSessionEnd: session => up?.endSession(session) })
+  const own = new Set(Object.values(paths))
+  let closing = false
+  const writer = httpWriter(face.handler, {
+    keepAliveInterval,
+    stallTimeout: 60_000,
+    onError,
+    closing: () => closing,
+  })
+
+  const listener = (
+    incoming: FrameworkRequest,
+    outgoing: ServerResponse,
+    next?: (error?: unknown) => void,
+  ) => {
+    const request = new MountedRequest(incoming, outgoing)
+    if (next !== undefined && !own.has(request.path)) next()
+    else writer.serve(request, outgoing)
+  }
+  return Object.assign(listener, {
+    async close({ drainTimeout = 5_000 } = {}) {
+      closing = true
+      await face.drain(drainTimeout)
+      await face.close()
+      await up?.close()
+      writer.stop()
+    },
+  })
+}
+
+/** A request that others may have read before. */
+class MountedRequest extends NodeHttpRequest {
+  readonly #incoming: FrameworkRequest
+
+  constructor(incoming: FrameworkRequest, outgoing: ServerResponse) {
+    super(incoming, outgoing, false, incoming.originalUrl)
+    this.#incoming = incoming
+  }
+
+  override text(limit: number): Promise<string> {
+    const { body, rawBody } = this.#incoming
+    const read = rawBody ?? body
+    // Express leaves an empty object, or nothing, where it has not read.
+    if (read === undefined || !this.#incoming.readableEnded) return super.text(limit)
+    const text =
+      typeof read === 'string' ? read : isBytes(read) ? new TextDecoder().decode(read) : JSON.stringify(read)
+    return Buffer.byteLength(text) > limit ? Promise.reject(bodyTooLarge(limit)) : Promise.resolve(text)
+  }
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array
+}
