@@ -100,13 +100,16 @@ class MountedRequest extends NodeHttpRequest {
   override text(limit: number): Promise<string> {
     const { body, rawBody } = this.#incoming
     const read = rawBody ?? body
-    // Express leaves an empty object, or nothing, where it has not read.
-    if (read === undefined || !this.#incoming.readableEnded) return super.text(limit)
+    if (!this.#incoming.readableEnded) return super.text(limit)
+    if (read === undefined) return Promise.reject(new TypeError(BODY_GONE))
     const text =
       typeof read === 'string' ? read : isBytes(read) ? new TextDecoder().decode(read) : JSON.stringify(read)
     return Buffer.byteLength(text) > limit ? Promise.reject(bodyTooLarge(limit)) : Promise.resolve(text)
   }
 }
+
+const BODY_GONE =
+  'The body was read before and not kept: mount before what reads it, or give what was read as `body` of the request'
 
 function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array
