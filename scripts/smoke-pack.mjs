@@ -17,6 +17,10 @@ import * as web from 'anyport/fetch'
 for (const name of ['serve', 'connect'])
   if (typeof anyport[name] !== 'function') throw new Error('anyport does not export ' + name)
 if (typeof web.fetchHandler !== 'function') throw new Error('anyport/fetch does not export fetchHandler')
+const sdk = await import('anyport/sdk')
+const lambda = await import('anyport/lambda')
+if (typeof sdk.fromSdk !== 'function') throw new Error('anyport/sdk does not export fromSdk')
+if (typeof lambda.lambdaHandler !== 'function') throw new Error('anyport/lambda does not export lambdaHandler')
 
 // Calls for what is loaded with the first call.
 const url = 'http://127.0.0.1:1/mcp'
@@ -29,7 +33,13 @@ if (refused.code !== 'ERR_CONNECT') throw refused
 const CONSUMER = `
 import { connect, serve } from 'anyport'
 import { fetchHandler } from 'anyport/fetch'
+import { lambdaHandler } from 'anyport/lambda'
+import { fromSdk, serve as serveSdk } from 'anyport/sdk'
 
+export const onLambda: (event: { readonly httpMethod: 'GET'; readonly path: '/' }) => Promise<{ readonly body: string }> =
+  lambdaHandler(fromSdk({ async connect() {} }))
+// @ts-expect-error
+serveSdk(42)
 const server = connect({ command: 'node', args: ['server.js'] })
 const running = await serve(server, { port: 0 })
 // Types are real, not \`any\`: this line must be an error.

@@ -4,11 +4,11 @@
  */
 
 import { Context } from '../exchange/context.js'
+import { orCancelled } from '../exchange/deadline.js'
 import { TransportError } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
 import { fingerprint } from '../legacy/capabilities.js'
-import type { LegacyConnection } from '../legacy/connection.js'
-import type { ConnectionSource } from '../legacy/connection-source.js'
+import type { ConnectionSource, Lease } from '../legacy/connection-source.js'
 import { type FromSessionOptions, fromSession } from '../legacy/from-session.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
 import { clientCapabilitiesOf, clientInfoOf } from '../protocol/meta.js'
@@ -49,29 +49,45 @@ class Instances implements ConnectionSource {
 
   /** A call before the era is known, or to a modern server. */
   async *call(request: JSONRPCRequest, context: Context, legacy: Handler): Exchange {
-    const opened = await this.#take(request, 'modern')
+    const key = `modern|${context.caller.principal ?? ''}`
+    const opened = await this.#taken(key, request, context)
     if (opened.dialect !== 'modern') {
-      this.#give(keyOf(request), opened)
+      this.#give(keyOf(request, context), opened)
       return yield* legacy(request, context)
     }
     try {
       return yield* opened.handler(request, context)
     } finally {
-      this.#give('modern', opened)
+      this.#give(key, opened)
     }
   }
 
-  async acquire(request: JSONRPCRequest): Promise<{ connection: LegacyConnection; release: () => void }> {
-    const key = keyOf(request)
-    const opened = await this.#take(request, key)
+  async acquire(request: JSONRPCRequest, context: Context): Promise<Lease> {
+    const key = keyOf(request, context)
+    const opened = await this.#taken(key, request, context)
     if (opened.dialect === 'modern') throw new TypeError('The server changed its era')
     let released = false
     const release = () => {
       if (released) return
       released = true
-      this.#give(key, opened)
+      // Who was cancelled may run on, and what it asks then must not reach the next call.
+      if (context.cancelled === undefined) this.#give(key, opened)
+      else this.#close(opened)
     }
     return { connection: opened.connection, release }
+  }
+
+  async #taken(key: string, request: JSONRPCRequest, context: Context): Promise<Opened> {
+    const taking = this.#take(request, key)
+    try {
+      return await orCancelled(taking, context)
+    } catch (error) {
+      taking.then(
+        opened => this.#close(opened),
+        () => {},
+      )
+      throw error
+    }
   }
 
   async #take(request: JSONRPCRequest, key: string): Promise<Opened> {
@@ -114,18 +130,24 @@ class Instances implements ConnectionSource {
   }
 
   #give(key: string, opened: Opened): void {
-    if (!opened.link.closed) this.#idle.push({ key, opened })
-    else this.#size -= 1
-    if (this.#idle.length <= MAX_IDLE) return
-    const oldest = this.#idle.shift()
+    if (opened.link.closed) {
+      this.#size -= 1
+      return
+    }
+    this.#idle.push({ key, opened })
+    const oldest = this.#idle.length > MAX_IDLE ? this.#idle.shift() : undefined
+    if (oldest !== undefined) this.#close(oldest.opened)
+  }
+
+  #close({ link }: Opened): void {
     this.#size -= 1
-    oldest?.opened.link.close().catch(() => {})
+    link.close().catch(() => {})
   }
 }
 
 const CLIENT = { name: 'anyport', version: '0' }
 
-/** A legacy server learns what a client can do once, when it is connected. */
-function keyOf(request: JSONRPCRequest): string {
-  return fingerprint(clientCapabilitiesOf(request))
+/** A legacy server learns what a client can do once, when it is connected; and no two principals share a connection. */
+function keyOf(request: JSONRPCRequest, { caller }: Context): string {
+  return `${caller.principal ?? ''}|${fingerprint(clientCapabilitiesOf(request))}`
 }

@@ -7,6 +7,7 @@ import { type Upstream, type UpstreamOptions, upstream } from '../client/upstrea
 import type { Handler } from '../exchange/exchange.js'
 import { bodyTooLarge } from '../exchange/http-body-errors.js'
 import { createSealer } from '../legacy/request-state.js'
+import { INTERNAL_ERROR, RpcError } from '../protocol/errors.js'
 import { type HttpFaceOptions, httpFace } from '../transport/http-face.js'
 import { NodeHttpRequest } from './http-request.js'
 import { httpWriter } from './http-writer.js'
@@ -27,12 +28,27 @@ export interface MountOptions
   readonly onError?: ((error: unknown) => void) | undefined
 }
 
+/** A request of `node:http`, or what a framework made of it: its type by the fields that tell it, so that no types of Node are needed. */
+export interface IncomingLike {
+  readonly url?: string | undefined
+  readonly rawHeaders: readonly string[]
+  readonly socket: object
+}
+
+/** The response of `node:http`. */
+export interface OutgoingLike {
+  readonly headersSent: boolean
+  readonly writableLength: number
+}
+
 export interface Mounted {
   /** Answers what is asked at its paths, whole ones, wherever a framework mounted it; `next` gets the rest, or 404 does. */
-  (incoming: IncomingMessage, outgoing: ServerResponse, next?: (error?: unknown) => void): void
+  (incoming: IncomingLike, outgoing: OutgoingLike, next?: (error?: unknown) => void): void
   /** Lets open calls finish for at most `drainTimeout` milliseconds (default 5 seconds), then stops what was started. */
   close(options?: { readonly drainTimeout?: number }): Promise<void>
 }
+
+type Listener = (incoming: IncomingLike, outgoing: OutgoingLike, next?: (error?: unknown) => void) => void
 
 /** What frameworks add to requests: a body that they have parsed, the address before they cut it. */
 interface FrameworkRequest extends IncomingMessage {
@@ -68,14 +84,10 @@ export function mount(what: Target | RemoteTarget | Handler, options: MountOptio
     closing: () => closing,
   })
 
-  const listener = (
-    incoming: FrameworkRequest,
-    outgoing: ServerResponse,
-    next?: (error?: unknown) => void,
-  ) => {
-    const request = new MountedRequest(incoming, outgoing)
+  const listener: Listener = (incoming, outgoing, next) => {
+    const request = new MountedRequest(incoming as FrameworkRequest, outgoing as ServerResponse)
     if (next !== undefined && !own.has(request.path)) next()
-    else writer.serve(request, outgoing)
+    else writer.serve(request, outgoing as ServerResponse)
   }
   return Object.assign(listener, {
     async close({ drainTimeout = 5_000 } = {}) {
@@ -101,7 +113,7 @@ class MountedRequest extends NodeHttpRequest {
     const { body, rawBody } = this.#incoming
     const read = rawBody ?? body
     if (!this.#incoming.readableEnded) return super.text(limit)
-    if (read === undefined) return Promise.reject(new TypeError(BODY_GONE))
+    if (read === undefined) return Promise.reject(new RpcError(INTERNAL_ERROR, BODY_GONE))
     const text =
       typeof read === 'string' ? read : isBytes(read) ? new TextDecoder().decode(read) : JSON.stringify(read)
     return Buffer.byteLength(text) > limit ? Promise.reject(bodyTooLarge(limit)) : Promise.resolve(text)
