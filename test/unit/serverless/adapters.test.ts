@@ -351,6 +351,42 @@ describe('streaming', () => {
   })
 })
 
+describe('questions where the retry reaches another instance', () => {
+  const stateKey = 'the same for all instances'
+  const asking = (params: object) => {
+    const call = modern('tools/call', { name: 'ask', arguments: {} })
+    const body = JSON.parse(call.body!)
+    Object.assign(body.params, params)
+    body.params._meta['io.modelcontextprotocol/clientCapabilities'] = { elicitation: { form: {} } }
+    return { ...call, body: JSON.stringify(body) }
+  }
+  const answered = async (kind: string, instances: number) => {
+    const handlers = Array.from({ length: instances }, () =>
+      lambdaHandler(fromSdk(SDK_SERVERS[kind]!()), { stateKey }),
+    )
+    const send = async (index: number, request: Sent) =>
+      JSON.parse((await handlers[index % instances]!(EVENTS['API Gateway 1.0']!(request))).body)
+    const { result } = await send(0, asking({}))
+    expect(result.resultType).toBe('input_required')
+    const [key] = Object.keys(result.inputRequests)
+    const inputResponses = { [key!]: { action: 'accept', content: { name: 'Ada' } } }
+    const state = result.requestState === undefined ? {} : { requestState: result.requestState }
+    return send(1, asking({ inputResponses, ...state }))
+  }
+
+  it('a server that returns its questions does not mind', async () => {
+    const { result } = await answered('SDK v2 that serves both eras', 2)
+    expect(result.content[0].text).toContain('Ada')
+  })
+
+  it('a server that waits has to be the same one, and else the client is told', async () => {
+    expect((await answered('SDK v1', 1)).result.content[0].text).toContain('Ada')
+    const { error } = await answered('SDK v1', 2)
+    expect(error.code).toBe(-32602)
+    expect(error.message).toMatch(/no longer|gone|not here|anew|again/)
+  })
+})
+
 describe('what cannot work', () => {
   it('says so', async () => {
     expect(() => streamedLambdaHandler(target())).toThrow(/awslambda is not there/)
