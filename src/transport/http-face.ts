@@ -202,7 +202,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
 }
 
 /** What comes before everything else: who it is that comes, and from where. */
-function approach(options: HttpAccessOptions): HttpMiddleware {
+function approach(options: HttpFaceOptions): HttpMiddleware {
   const { trustProxy, allowAddresses = [], denyAddresses = [] } = options
   const proxy = trustProxy === undefined ? unchanged : trustedProxy(trustProxy)
   if (allowAddresses.length + denyAddresses.length === 0) return proxy
@@ -210,7 +210,9 @@ function approach(options: HttpAccessOptions): HttpMiddleware {
   return next =>
     proxy(request => {
       const refused = guard(request)
-      return refused === undefined ? next(request) : Promise.resolve(refused)
+      if (refused === undefined) return next(request)
+      options.onRefused?.(request, refused)
+      return Promise.resolve(refused)
     })
 }
 
@@ -219,7 +221,25 @@ function entrance(options: HttpFaceOptions, isEndpoint: (path: string) => boolea
   const { authentication: given, publicUrl } = options
   const shown = options.cors === undefined ? unchanged : cors(options.cors)
   const known = given === undefined ? unchanged : authentication({ ...given, publicUrl, isEndpoint })
-  return next => shown(known(next))
+  return next => shown(telling(known, options.onRefused)(next))
+}
+
+/** Tells of what a guard refuses by itself, and not of what those behind it answer. */
+function telling(guard: HttpMiddleware, onRefused: HttpFaceOptions['onRefused']): HttpMiddleware {
+  if (onRefused === undefined) return guard
+  return next => {
+    const passed = new WeakSet<HttpReply>()
+    const handler = guard(async request => {
+      const reply = await next(request)
+      passed.add(reply)
+      return reply
+    })
+    return async request => {
+      const reply = await handler(request)
+      if (reply.status >= 400 && !passed.has(reply)) onRefused(request, reply)
+      return reply
+    }
+  }
 }
 
 const unchanged: HttpMiddleware = next => next

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { apiKeys, newApiKey } from '../../../src/middleware/http/api-keys.js'
 import { type HttpFace, type HttpFaceOptions, httpFace } from '../../../src/transport/http-face.js'
 import { send, until, within } from '../../fixtures/http-request.js'
 import { initialize, legacyClient } from '../../fixtures/legacy-http-client.js'
@@ -95,6 +96,29 @@ describe('guards', () => {
     const { handler } = serve({ allowHosts: ['a.example.com'], allowOrigins: ['https://b.example.com'] })
     const headers = { ...DISCOVER.headers, host: 'a.example.com', origin: 'https://b.example.com' }
     expect((await send(handler, { ...DISCOVER, headers })).status).toBe(200)
+  })
+})
+
+describe('what is refused before a call', () => {
+  it('is told of, whichever guard it was, and what handlers refuse is not', async () => {
+    const told: number[] = []
+    const { key, record } = await newApiKey('ann')
+    const { handler } = serve({
+      authentication: { methods: [apiKeys({ keys: [record] })] },
+      denyAddresses: ['10.0.0.0/8'],
+      onRefused: (_request, reply) => told.push(reply.status),
+    })
+    const headers = { ...DISCOVER.headers, authorization: `Bearer ${key}` }
+    expect((await send(handler, { ...DISCOVER, headers })).status).toBe(200)
+    const unknown = { ...DISCOVER.body, method: 'no/such' }
+    const refusedInside = { headers: { ...headers, 'mcp-method': 'no/such' }, body: unknown }
+    expect((await send(handler, refusedInside)).status).toBe(404)
+    expect(told).toEqual([])
+    expect((await send(handler, DISCOVER)).status).toBe(401)
+    expect((await send(handler, { ...DISCOVER, headers, address: '10.1.2.3' })).status).toBe(403)
+    const foreign = { ...headers, origin: 'https://evil.example' }
+    expect((await send(handler, { ...DISCOVER, headers: foreign })).status).toBe(403)
+    expect(told).toEqual([401, 403, 403])
   })
 })
 
