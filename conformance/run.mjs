@@ -79,14 +79,12 @@ const started = Date.now()
 const concurrency = Number(options.concurrency)
 const outcomes = await withConcurrency(concurrency, cells, runCell)
 for (const set of sets) outcomes.push(await runClientSet(set))
-const whole = outcomes.filter(Boolean).length
 const counted = [
-  ...(cells.length > 0 ? [`${cells.length} cells`] : []),
-  ...(sets.length > 0 ? [`${sets.length} sets of clients`] : []),
+  ...(cells.length > 0 ? [`${wholeOf(outcomes.slice(0, cells.length))} cells`] : []),
+  ...(sets.length > 0 ? [`${wholeOf(outcomes.slice(cells.length))} sets of clients`] : []),
 ]
-console.log(
-  `${whole} of ${counted.join(' and ')} pass whole, in ${seconds(started)}; logs in ${relative('.', results)}`,
-)
+console.log(`${counted.join(' and ')} pass whole, in ${seconds(started)}; logs in ${relative('.', results)}`)
+const whole = outcomes.filter(Boolean).length
 if (options.json !== undefined) {
   writeFileSync(options.json, `${JSON.stringify({ passed: whole, failed: outcomes.length - whole })}\n`)
 }
@@ -208,6 +206,10 @@ async function withConcurrency(limit, items, work) {
   }
   await Promise.all(Array.from({ length: limit }, worker))
   return outcomes
+}
+
+function wholeOf(outcomes) {
+  return `${outcomes.filter(Boolean).length}/${outcomes.length}`
 }
 
 function seconds(from) {
