@@ -27,3 +27,6 @@ export type { ConnectedSdkServer, FromSdkOptions, SdkServer, SdkServerFactory } 
 export { fromSdk } from './sdk/from-sdk.js'
 export type { FetchHandlerOptions } from './serverless/fetch-handler.js'
 export { fetchHandler } from './serverless/fetch-handler.js'
+export type { FaceAuthentication, HttpAccessOptions } from './transport/http-access.js'
+export { httpAccess } from './transport/http-access.js'
+export type { HttpAccess } from './transport/open-access.js'

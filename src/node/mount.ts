@@ -8,14 +8,16 @@ import type { Handler } from '../exchange/exchange.js'
 import { bodyTooLarge } from '../exchange/http-body-errors.js'
 import { createSealer } from '../legacy/request-state.js'
 import { INTERNAL_ERROR, RpcError } from '../protocol/errors.js'
+import { type HttpAccessOptions, httpAccess } from '../transport/http-access.js'
 import { type HttpFaceOptions, httpFace } from '../transport/http-face.js'
 import { NodeHttpRequest } from './http-request.js'
 import { httpWriter } from './http-writer.js'
 
 export interface MountOptions
-  extends Omit<
+  extends HttpAccessOptions,
+    Omit<
       HttpFaceOptions,
-      'boundHost' | 'servers' | 'ready' | 'readyTimeout' | 'onSessionEnd' | 'ownTimers'
+      'access' | 'boundHost' | 'servers' | 'ready' | 'readyTimeout' | 'onSessionEnd' | 'ownTimers'
     >,
     Omit<UpstreamOptions, 'sealer'> {
   /** What stands before all paths: with `/tools` the endpoint is `/tools/mcp`. Default: nothing. */
@@ -74,7 +76,13 @@ export function mount(what: Target | RemoteTarget | Handler, options: MountOptio
     ssePath: prefix + (options.ssePath ?? '/sse'),
     messagesPath: prefix + (options.messagesPath ?? '/messages'),
   }
-  const face = httpFace(handler, { ...rest, ...paths, onSessionEnd: session => up?.endSession(session) })
+  const access = httpAccess(rest)
+  const face = httpFace(handler, {
+    ...rest,
+    ...paths,
+    access,
+    onSessionEnd: session => up?.endSession(session),
+  })
   const own = new Set(Object.values(paths))
   let closing = false
   const writer = httpWriter(face.handler, {

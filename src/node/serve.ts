@@ -11,7 +11,9 @@ import type { LossKind, LossListener } from '../legacy/losses.js'
 import type { Sealer } from '../legacy/request-state.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import type { ServedChannel } from '../transport/channel/serve.js'
+import type { HttpAccessOptions } from '../transport/http-access.js'
 import type { HttpFaceOptions } from '../transport/http-face.js'
+import type { HttpAccess } from '../transport/open-access.js'
 import { framed } from './connect.js'
 import type { ServerGateway } from './gateway.js'
 import { isLoopback } from './loopback.js'
@@ -19,9 +21,17 @@ import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.
 import type { TlsChange, TlsIdentity } from './tls-identity.js'
 
 export interface ServeOptions
-  extends Omit<
+  extends HttpAccessOptions,
+    Omit<
       HttpFaceOptions,
-      'boundHost' | 'sameHost' | 'servers' | 'ready' | 'readyTimeout' | 'onSessionEnd' | 'ownTimers'
+      | 'access'
+      | 'boundHost'
+      | 'sameHost'
+      | 'servers'
+      | 'ready'
+      | 'readyTimeout'
+      | 'onSessionEnd'
+      | 'ownTimers'
     >,
     Omit<UpstreamOptions, 'onEvent' | 'onLoss' | 'front'> {
   /** False: no HTTP, even where nothing else is asked for; clients come by `attach`. Default: see `host`. */
@@ -298,6 +308,7 @@ async function listenFace(
   ])
   const face = httpFace(handler, {
     ...options,
+    access: await accessOf(options),
     boundHost: isLoopback(host) ? undefined : host,
     servers: guardedServers(up?.server, options.guards),
     ready: up === undefined ? undefined : () => up.ready(),
@@ -321,6 +332,14 @@ async function listenFace(
       await gone
     },
   }
+}
+
+/** Most faces need no guards of their own: nothing is loaded for them. */
+async function accessOf(options: HttpAccessOptions): Promise<HttpAccess | undefined> {
+  const { authentication, cors, trustProxy, allowAddresses = [], denyAddresses = [] } = options
+  const isOpen = authentication === undefined && cors === undefined && trustProxy === undefined
+  if (isOpen && allowAddresses.length + denyAddresses.length === 0) return undefined
+  return (await import('../transport/http-access.js')).httpAccess(options)
 }
 
 async function tlsIdentity({

@@ -1,43 +1,17 @@
 /** All HTTP bindings on one port: routes, guards, health, draining. */
 
 import type { Handler } from '../exchange/exchange.js'
-import type { HttpHandler, HttpMiddleware, HttpReply, HttpRequest } from '../exchange/http.js'
+import type { HttpHandler, HttpReply, HttpRequest } from '../exchange/http.js'
 import { drainingReply, InFlight } from '../exchange/in-flight.js'
-import { addressGuard } from '../middleware/http/address-guard.js'
-import { type AuthenticationMethod, authentication } from '../middleware/http/authentication.js'
-import { type CorsOptions, cors, originTest } from '../middleware/http/cors.js'
 import { hostGuard } from '../middleware/http/host-guard.js'
 import { originGuard } from '../middleware/http/origin-guard.js'
-import { type TrustedProxyOptions, trustedProxy } from '../middleware/http/trusted-proxy.js'
+import { type HttpAccess, OPEN } from './open-access.js'
 import { serveSse } from './sse/serve.js'
 import { type StreamableHttpOptions, streamableHttp } from './streamable-http/serve.js'
 
-/** Who may come in over HTTP. Health and readiness are told to everybody whose address is allowed. */
-export interface HttpAccessOptions {
-  /** Where requests may come from: `ADDRESS`, `ADDRESS/BITS`, `loopback` or `private`. Default: anywhere. */
-  readonly allowAddresses?: readonly string[] | undefined
-  /** Where they may not come from, whatever is allowed. Default: nowhere. */
-  readonly denyAddresses?: readonly string[] | undefined
-  /** Reverse proxies whose word for their clients' address, scheme and host is taken. Default: none. */
-  readonly trustProxy?: TrustedProxyOptions | undefined
-  /** Web pages of other origins that may call: they are accepted, and their browsers told so. Default: none. */
-  readonly cors?: CorsOptions | undefined
-  /** Whoever shows none of these credentials stays outside. Default: nobody has to. */
-  readonly authentication?: FaceAuthentication | undefined
-}
-
-export interface FaceAuthentication {
-  /** Asked in this order; the first that knows the credential decides. */
-  readonly methods: readonly AuthenticationMethod[]
-  /** Scopes that everybody needs. Default: none. */
-  readonly requiredScopes?: readonly string[] | undefined
-  /** Scopes that there are, for clients that look for them. Default: `requiredScopes`. */
-  readonly scopes?: readonly string[] | undefined
-  /** A name for people. */
-  readonly resourceName?: string | undefined
-}
-
-export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'>, HttpAccessOptions {
+export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'> {
+  /** Who may come in, as {@link httpAccess} makes it of options. Default: everybody whose host and origin are accepted. */
+  readonly access?: HttpAccess | undefined
   /** The endpoint of Streamable HTTP. Default `/mcp`. */
   readonly path?: string | undefined
   /** The stream of HTTP+SSE. Default `/sse`. */
@@ -89,6 +63,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   if (taken.size < 5)
     throw new TypeError(`path, ssePath and messagesPath must differ: ${path}, ${ssePath}, ${messagesPath}`)
   const publicUrl = options.publicUrl === undefined ? undefined : new URL(options.publicUrl)
+  const { access = OPEN, onRefused } = options
   const guards = [
     hostGuard({
       allowHosts: [...(options.allowHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.host])],
@@ -97,7 +72,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
     originGuard({
       allowOrigins: [...(options.allowOrigins ?? []), ...(publicUrl === undefined ? [] : [publicUrl.origin])],
       sameHost: options.sameHost,
-      alsoAllowed: options.cors === undefined ? undefined : originTest('cors', options.cors.origins),
+      alsoAllowed: access.isAllowedOrigin,
     }),
   ] as const
   const principal = options.principal ?? identified
@@ -154,10 +129,8 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
         return below(request) ?? Promise.resolve(notFound)
     }
   }
-  const inside = entrance(
-    options,
-    request => request === path || request === ssePath || SERVER.test(request),
-  )(route)
+  const isEndpoint = (asked: string) => asked === path || asked === ssePath || SERVER.test(asked)
+  const inside = access.entrance({ publicUrl: options.publicUrl, isEndpoint, onRefused })(route)
   const dispatch: HttpHandler = request => {
     // Most requests go here, and this is what they cost before the protocol is looked at.
     if (request.path === path) return guarded(request) ?? inside(request)
@@ -181,12 +154,12 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   const guarded = (request: HttpRequest): Promise<HttpReply> | undefined => {
     const refused = guards[0](request) ?? guards[1](request)
     if (refused === undefined) return undefined
-    options.onRefused?.(request, refused)
+    onRefused?.(request, refused)
     return Promise.resolve(refused)
   }
 
   return {
-    handler: approach(options)(dispatch),
+    handler: access.approach({ onRefused })(dispatch),
     drain: async timeoutMs => {
       await Promise.all(
         [sse, ...alone.all().map(endpoints => endpoints.sse)].map(face => face.drain(timeoutMs)),
@@ -200,49 +173,6 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
     },
   }
 }
-
-/** What comes before everything else: who it is that comes, and from where. */
-function approach(options: HttpFaceOptions): HttpMiddleware {
-  const { trustProxy, allowAddresses = [], denyAddresses = [] } = options
-  const proxy = trustProxy === undefined ? unchanged : trustedProxy(trustProxy)
-  if (allowAddresses.length + denyAddresses.length === 0) return proxy
-  const guard = addressGuard({ allowAddresses, denyAddresses })
-  return next =>
-    proxy(request => {
-      const refused = guard(request)
-      if (refused === undefined) return next(request)
-      options.onRefused?.(request, refused)
-      return Promise.resolve(refused)
-    })
-}
-
-/** What comes once host and origin are accepted. Browsers ask before they show a token, and have to see why one was refused. */
-function entrance(options: HttpFaceOptions, isEndpoint: (path: string) => boolean): HttpMiddleware {
-  const { authentication: given, publicUrl } = options
-  const shown = options.cors === undefined ? unchanged : cors(options.cors)
-  const known = given === undefined ? unchanged : authentication({ ...given, publicUrl, isEndpoint })
-  return next => shown(telling(known, options.onRefused)(next))
-}
-
-/** Tells of what a guard refuses by itself, and not of what those behind it answer. */
-function telling(guard: HttpMiddleware, onRefused: HttpFaceOptions['onRefused']): HttpMiddleware {
-  if (onRefused === undefined) return guard
-  return next => {
-    const passed = new WeakSet<HttpReply>()
-    const handler = guard(async request => {
-      const reply = await next(request)
-      passed.add(reply)
-      return reply
-    })
-    return async request => {
-      const reply = await handler(request)
-      if (reply.status >= 400 && !passed.has(reply)) onRefused(request, reply)
-      return reply
-    }
-  }
-}
-
-const unchanged: HttpMiddleware = next => next
 
 /** The endpoints of a server that is served alone as well. */
 const SERVER = /^\/servers\/[^/]+\/./

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { HttpHandler, HttpRequest } from '../../../src/exchange/http.js'
 import { apiKeys, newApiKey } from '../../../src/middleware/http/api-keys.js'
+import { type HttpAccessOptions, httpAccess } from '../../../src/transport/http-access.js'
 import { type HttpFace, type HttpFaceOptions, httpFace } from '../../../src/transport/http-face.js'
 import { httpRequest, type RequestParts, received, send } from '../../fixtures/http-request.js'
 import { initialize, legacyClient } from '../../fixtures/legacy-http-client.js'
@@ -9,8 +10,8 @@ import { modernServer } from '../../fixtures/modern-server.js'
 
 const faces: HttpFace[] = []
 
-function serve(options: HttpFaceOptions = {}, server = modernServer()): HttpHandler {
-  const face = httpFace(server.handler, options)
+function serve(options: HttpFaceOptions & HttpAccessOptions = {}, server = modernServer()): HttpHandler {
+  const face = httpFace(server.handler, { ...options, access: httpAccess(options) })
   faces.push(face)
   return face.handler
 }
@@ -43,7 +44,7 @@ const withHeaders = (headers: Readonly<Record<string, string>>, parts: RequestPa
   headers: { ...parts.headers, ...headers },
 })
 
-async function guarded(options: HttpFaceOptions = {}) {
+async function guarded(options: HttpFaceOptions & HttpAccessOptions = {}) {
   const alice = await newApiKey('alice')
   const mallory = await newApiKey('mallory')
   const methods = [apiKeys({ keys: [alice.record, mallory.record], sha256 })]

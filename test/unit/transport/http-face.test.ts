@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { apiKeys, newApiKey } from '../../../src/middleware/http/api-keys.js'
+import { type HttpAccessOptions, httpAccess } from '../../../src/transport/http-access.js'
 import { type HttpFace, type HttpFaceOptions, httpFace } from '../../../src/transport/http-face.js'
 import { send, until, within } from '../../fixtures/http-request.js'
 import { initialize, legacyClient } from '../../fixtures/legacy-http-client.js'
@@ -7,8 +8,8 @@ import { modernServer } from '../../fixtures/modern-server.js'
 
 const faces: HttpFace[] = []
 
-function serve(options: HttpFaceOptions = {}, server = modernServer()): HttpFace {
-  const face = httpFace(server.handler, options)
+function serve(options: HttpFaceOptions & HttpAccessOptions = {}, server = modernServer()): HttpFace {
+  const face = httpFace(server.handler, { ...options, access: httpAccess(options) })
   faces.push(face)
   return face
 }
