@@ -306,9 +306,10 @@ export class Audience {
         return value
       },
       keep,
-      onSettled: late => {
-        if (!late || this.#closed) return
-        this.#host.report(member, kind, this.#slice(member, kind).error)
+      onSettled: (late, outdated) => {
+        if (this.#closed || !(late || outdated)) return
+        if (late) this.#host.report(member, kind, this.#slice(member, kind).error)
+        // Who looked at the list because of the change got the answer from before it.
         if (kind !== 'discover') this.#reconsider([kind])
       },
     })

@@ -16,8 +16,8 @@ export interface SliceOptions {
   readonly fetch: () => Promise<SliceValue>
   /** How long what was known stands in for what cannot be had, in milliseconds. */
   readonly keep: number
-  /** Something was learnt: `late` where nobody waited for it any more. */
-  readonly onSettled: (late: boolean) => void
+  /** Something was learnt: `late` where nobody waited for it any more; `outdated` where it changed while it was on its way. */
+  readonly onSettled: (late: boolean, outdated: boolean) => void
 }
 
 /** One list of one server: asked for by one at a time, whoever waits for it. */
@@ -86,7 +86,7 @@ export class Slice {
           clearTimeout(timer)
           this.#waited = undefined
           resolve()
-          this.#options.onSettled(late)
+          this.#options.onSettled(late, this.#failure === undefined && this.#stale)
         })
         // Only its listener can have thrown, and nobody waits to be told.
         .catch(() => {})

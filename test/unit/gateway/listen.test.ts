@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Context } from '../../../src/exchange/context.js'
+import type { Handler } from '../../../src/exchange/exchange.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../../../src/gateway/gateway.js'
 import type { GatewayServer } from '../../../src/gateway/member.js'
 import type { JSONObject, JSONRPCNotification, JSONRPCResponse } from '../../../src/protocol/message.js'
@@ -111,6 +112,37 @@ describe('subscriptions at a gateway', () => {
     a.announce(TOOLS_CHANGED)
     await settled()
     expect(changes()).toEqual([])
+  })
+
+  it('tell of a change that comes while the list from before it is on its way', async () => {
+    const a = listingServer('a', ['x'])
+    let hold: Promise<void> | undefined
+    const handler: Handler = async function* (request, context) {
+      const response = yield* a.handler(request, context)
+      if (request.method === 'tools/list') await hold
+      return response
+    }
+    const { gateway, names } = gatewayOf({ a: { handler } }, { listTimeout: 5_000 })
+    const { acknowledged, changes } = listening(gateway, { toolsListChanged: true })
+    await acknowledged()
+    await names()
+    await settled()
+    let release = () => {}
+    hold = new Promise(resolve => {
+      release = resolve
+    })
+    const before = a.asked.length
+    a.announce(TOOLS_CHANGED)
+    await expect.poll(() => a.asked.length).toBe(before + 1)
+    a.tools = [tool('new')]
+    a.announce(TOOLS_CHANGED)
+    await settled()
+    hold = undefined
+    release()
+    await expect.poll(changes).toEqual([TOOLS_CHANGED])
+    expect(await names()).toEqual(['a__new'])
+    await settled()
+    expect(a.asked.length).toBe(before + 2)
   })
 
   it('tell only of what was asked for', async () => {
