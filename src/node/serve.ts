@@ -18,7 +18,8 @@ import { framed } from './connect.js'
 import type { ServerGateway } from './gateway.js'
 import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
-import type { TlsChange, TlsIdentity } from './tls-identity.js'
+import type { TlsChange } from './tls-change.js'
+import type { TlsIdentity } from './tls-identity.js'
 
 export interface ServeOptions
   extends HttpAccessOptions,

@@ -3,6 +3,7 @@
 import { constants, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls'
+import type { TlsChange } from './tls-change.js'
 import { watchForChanges } from './watch-file.js'
 
 export interface TlsFileOptions {
@@ -14,11 +15,6 @@ export interface TlsFileOptions {
   readonly clientCa?: string | undefined
   /** The files have changed: applied, or (with an error) not, so that the ones before go on. */
   readonly onChange?: ((change: TlsChange) => void) | undefined
-}
-
-export interface TlsChange {
-  readonly fingerprint: string
-  readonly error?: Error
 }
 
 export interface TlsIdentity {
