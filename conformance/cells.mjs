@@ -57,10 +57,10 @@ export async function openCell({ era, hop }, { start, fixtures, socketPath }) {
       return await front(
         start,
         ['--protocol', pinned],
-        ['--', process.execPath, anyport, 'serve', '--stdio', '--quiet', ...second],
+        ['--', process.execPath, anyport, 'serve', '--stdio', '--quiet', strict, ...second],
       )
     case 'socket': {
-      const argv = ['serve', '--socket', socketPath, '--log-format', 'json', ...second]
+      const argv = ['serve', '--socket', socketPath, '--log-format', 'json', strict, ...second]
       await start('second', [process.execPath, anyport, ...argv])
       return await front(start, ['--protocol', pinned], [`socket:${socketPath}`])
     }
@@ -73,7 +73,9 @@ export async function openCell({ era, hop }, { start, fixtures, socketPath }) {
   }
 }
 
-const listening = ['serve', '--port', '0', '--log-format', 'json']
+/** What is judged is what the server says, and not what is said in its place where it starts slowly. */
+const strict = '--strict-start'
+const listening = ['serve', '--port', '0', '--log-format', 'json', strict]
 const front = (start, options, target) =>
   start('front', [process.execPath, anyport, ...listening, ...options, ...target])
 const secondOverHttp = (start, target) =>
