@@ -75,8 +75,10 @@ export async function openCell({ era, hop }, { start, fixtures, socketPath }) {
 
 /** What is judged is what the server says, and not what is said in its place where it starts slowly. */
 const strict = '--strict-start'
-const listening = ['serve', '--port', '0', '--log-format', 'json', strict]
-const front = (start, options, target) =>
-  start('front', [process.execPath, anyport, ...listening, ...options, ...target])
+const listening = ['serve', '--port', '0', '--log-format', 'json']
+const front = (start, options, target) => {
+  const early = /^https?:/.test(target[0]) ? [] : [strict]
+  return start('front', [process.execPath, anyport, ...listening, ...early, ...options, ...target])
+}
 const secondOverHttp = (start, target) =>
-  start('second', [process.execPath, anyport, ...listening, ...target])
+  start('second', [process.execPath, anyport, ...listening, strict, ...target])
