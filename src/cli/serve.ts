@@ -272,7 +272,7 @@ export function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { ty
       log.debug('server_taken', 'A spare server is used now', { server: name })
       break
     case 'failed':
-      log.error('server_failed', describeError(event.error), {
+      log.error('server_failed', failureText(log, event.error), {
         ...factsOf(event.error),
         failures: event.failures,
         retryIn: Math.round(event.retryIn),
@@ -287,7 +287,7 @@ export function logEvent(log: Log, name: string, event: Exclude<ServeEvent, { ty
       )
       break
     case 'exited':
-      log.error('server_exited', describeError(event.error), {
+      log.error('server_exited', failureText(log, event.error), {
         ...factsOf(event.error),
         ms: Math.round(event.milliseconds),
         spare: event.spare,
@@ -357,6 +357,11 @@ const LOSSES: Readonly<Record<LossKind, string>> = {
   'sampling-rejected':
     'A call failed because its client refused a sampling, which modern servers cannot be told',
   'invalid-tool': 'a tool of the server is left out, because its x-mcp-header annotations are invalid',
+}
+
+/** What the server wrote last stands in the log already, where it shows as much. */
+function failureText(log: Log, error: unknown): string {
+  return log.enabled('info') && error instanceof Error ? error.message : describeError(error)
 }
 
 function factsOf(error: unknown) {
