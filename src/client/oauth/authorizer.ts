@@ -110,7 +110,8 @@ class SignedRequests implements OAuthAuthorizer {
       return true
     }
     const before = this.#remedies.get(context)
-    const again = before !== undefined && before.token === sent && Date.now() - before.at < YOUTH
+    const young = before !== undefined && Date.now() - before.at < YOUTH && !this.#hasExpired(sent)
+    const again = young && before.token === sent
     if (again && before.by === 'sign-in') throw this.#neverGood()
     const remedy = this.#inTurn(need + again, () => this.#mend(sent, challenge, again))
     this.#remedies.set(context, await this.#waited(remedy, context))
@@ -235,6 +236,12 @@ class SignedRequests implements OAuthAuthorizer {
       if (renewed !== undefined && renewed.accessToken !== tokens.accessToken) return this.#remedy('renewal')
     }
     return await this.#signIn(challenge)
+  }
+
+  /** Tokens may live so short that one ends on its way to the server. */
+  #hasExpired(token: string | undefined): boolean {
+    const tokens = this.#record?.tokens
+    return tokens?.accessToken === token && (tokens?.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()
   }
 
   async #mayRenew(tokens: Tokens, challenge: BearerChallenge | undefined): Promise<boolean> {
