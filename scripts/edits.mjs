@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 
 const [seconds = '30'] = process.argv.slice(2)
-const test = ['test/unit/node/config-gateway.test.ts', '--testNamePattern', 'twenty edits a second']
+const test = ['test/unit/node/config/config-gateway.test.ts', '--testNamePattern', 'twenty edits a second']
 const child = spawn('npx', ['vitest', 'run', '--project', 'unit', ...test], {
   stdio: 'inherit',
   env: { ...process.env, EDIT_SECONDS: seconds },

@@ -23,7 +23,7 @@ export async function accessOf(options: Options, log: Log): Promise<Access> {
   const closes: (() => void)[] = []
   const methods: AuthenticationMethod[] = []
   if (options.keys !== undefined) {
-    const { apiKeyFile, apiKeyFilePath } = await import('../node/api-key-file.js')
+    const { apiKeyFile, apiKeyFilePath } = await import('../node/storage/api-key-file.js')
     const file = options.keys === 'default' ? apiKeyFilePath() : options.keys
     const keys = apiKeyFile({
       file,

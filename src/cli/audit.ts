@@ -1,6 +1,6 @@
 /** The command `anyport audit`. */
 
-import { verifyAudit } from '../node/verify-audit.js'
+import { verifyAudit } from '../node/audit/verify-audit.js'
 import { flag, parseArguments, text, UsageError, value } from './arguments.js'
 import { auditKeyOfEnvironment } from './governing.js'
 import type { CommandSpec } from './help.js'

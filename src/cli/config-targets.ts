@@ -7,7 +7,7 @@ import { CLIENTS, clientNamed, detectClient } from '../config/clients.js'
 import { nearest } from '../config/nearest.js'
 import { formatProblem } from '../config/problem.js'
 import { placeOf, type Syntax, SyntaxProblem, splitMark } from '../config/source.js'
-import { clientFile, discoverConfig } from '../node/config-places.js'
+import { clientFile, discoverConfig } from '../node/config/config-places.js'
 import { UsageError } from './arguments.js'
 import type { ConfigOptions } from './config-options.js'
 

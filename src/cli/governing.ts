@@ -1,6 +1,6 @@
 /** The words of the command line about what callers may do, as the library takes them. */
 
-import type { AuditEvent } from '../node/audit-log.js'
+import type { AuditEvent } from '../node/audit/audit-log.js'
 import { type Governing, govern, readRules } from '../node/govern.js'
 import type { Log } from '../node/log.js'
 import { type ParsedArguments, UsageError } from './arguments.js'

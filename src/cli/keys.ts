@@ -1,7 +1,7 @@
 /** The command `anyport keys`. */
 
 import { type ApiKeyRecord, newApiKey } from '../middleware/http/api-keys.js'
-import { apiKeyFilePath, changeRecords, readRecords } from '../node/api-key-file.js'
+import { apiKeyFilePath, changeRecords, readRecords } from '../node/storage/api-key-file.js'
 import { type OptionValues, parseArguments, UsageError } from './arguments.js'
 import { KEYS_OPTIONS } from './keys-options.js'
 

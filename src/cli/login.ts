@@ -8,7 +8,7 @@ import { fetchOver } from '../client/oauth/fetch-over.js'
 import { revokeAll } from '../client/oauth/sign-out.js'
 import { TransportError } from '../exchange/errors.js'
 import { printable } from '../exchange/printable.js'
-import { httpClient } from '../node/http-client.js'
+import { httpClient } from '../node/http/http-client.js'
 import { authorizerFor } from '../node/oauth/authorizer-for.js'
 import {
   type CredentialFile,

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { nameOfUrl } from '../exchange/http-address.js'
-import { resolveHeaders } from '../node/header-values.js'
+import { resolveHeaders } from '../node/http/header-values.js'
 import { createLog } from '../node/log.js'
 import { childEnvironment } from '../node/process/environment.js'
 import type { SharedEntry, SharedSignIn } from '../node/shared/entry.js'

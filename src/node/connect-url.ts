@@ -6,10 +6,10 @@ import type { RemoteTarget, RemoteTransport } from '../client/remote.js'
 import { nameOfUrl } from '../exchange/http-address.js'
 import type { Authorizer, HttpClient } from '../exchange/http-client.js'
 import type { ConnectOptions } from './connect.js'
-import { resolveHeaders } from './header-values.js'
-import { type HttpClientOptions, httpClient } from './http-client.js'
-import { proxyOfEnvironment } from './http-proxy.js'
-import { routeOf } from './http-route.js'
+import { resolveHeaders } from './http/header-values.js'
+import { type HttpClientOptions, httpClient } from './http/http-client.js'
+import { proxyOfEnvironment } from './http/http-proxy.js'
+import { routeOf } from './http/http-route.js'
 
 export interface UrlTarget extends HttpClientOptions {
   /**

@@ -9,7 +9,7 @@ import { audit, namedServer } from '../middleware/exchange/audit.js'
 import { authorization } from '../middleware/exchange/authorization.js'
 import { type LimitOptions, limits } from '../middleware/exchange/limits.js'
 import { isObject } from '../protocol/meta.js'
-import { type AuditLog, type AuditLogOptions, auditLog } from './audit-log.js'
+import { type AuditLog, type AuditLogOptions, auditLog } from './audit/audit-log.js'
 
 export interface GovernOptions {
   readonly limits?: LimitOptions | undefined

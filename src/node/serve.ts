@@ -18,8 +18,8 @@ import { framed } from './connect.js'
 import type { ServerGateway } from './gateway.js'
 import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
-import type { TlsChange } from './tls-change.js'
-import type { TlsIdentity } from './tls-identity.js'
+import type { TlsChange } from './tls/tls-change.js'
+import type { TlsIdentity } from './tls/tls-identity.js'
 
 export interface ServeOptions
   extends HttpAccessOptions,
@@ -305,7 +305,7 @@ async function listenFace(
   const { host, port, keepAliveInterval, onEvent } = options
   const [{ httpFace }, { listenHttp }] = await Promise.all([
     import('../transport/http-face.js'),
-    import('./http-server.js'),
+    import('./http/http-server.js'),
   ])
   const face = httpFace(handler, {
     ...options,
@@ -350,7 +350,7 @@ async function tlsIdentity({
   onEvent,
 }: ServeOptions): Promise<TlsIdentity | undefined> {
   if (tls === undefined) return undefined
-  const { selfSigned, tlsFiles } = await import('./tls-identity.js')
+  const { selfSigned, tlsFiles } = await import('./tls/tls-identity.js')
   if (!('selfSigned' in tls))
     return tlsFiles({ ...tls, onChange: change => onEvent?.({ type: 'certificate', ...change }) })
   const outside = publicUrl === undefined ? [] : [new URL(publicUrl).hostname.replace(/^\[|\]$/g, '')]

@@ -99,7 +99,7 @@ describe('twenty writers at once', () => {
 })
 
 async function wholeness(client: string): Promise<{ readonly isWhole: (text: string) => boolean }> {
-  const { syntaxOf } = await import('../../src/node/config-file.js')
+  const { syntaxOf } = await import('../../src/node/config/config-file.js')
   const syntax = await syntaxOf(client === 'codex' ? 'f.toml' : client === 'goose' ? 'f.yaml' : 'f.json')
   return {
     isWhole(text) {

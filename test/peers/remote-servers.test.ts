@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RemoteTarget } from '../../src/client/remote.js'
-import { httpClient } from '../../src/node/http-client.js'
+import { httpClient } from '../../src/node/http/http-client.js'
 import { type Server, serve } from '../../src/node/serve.js'
 import { everythingTranscript, normalise } from './everything-transcript.js'
 import {

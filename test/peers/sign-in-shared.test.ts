@@ -53,10 +53,10 @@ function startCaller(milliseconds: number, onSignedIn = () => {}): Promise<Outco
   child.once('message', onSignedIn)
   let stdout = ''
   let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', text => {
+  child.stdout?.setEncoding('utf8').on('data', text => {
     stdout += text
   })
-  child.stderr.setEncoding('utf8').on('data', text => {
+  child.stderr?.setEncoding('utf8').on('data', text => {
     stderr += text
   })
   return new Promise((resolve, reject) => {

@@ -14,8 +14,8 @@ import {
 } from '../../client/oauth/credentials.js'
 import { TransportError } from '../../exchange/errors.js'
 import { isObject } from '../../protocol/meta.js'
-import { fileLock, tryFileLock } from '../file-lock.js'
-import { stateFolder } from '../state-folder.js'
+import { fileLock, tryFileLock } from '../storage/file-lock.js'
+import { stateFolder } from '../storage/state-folder.js'
 
 export interface CredentialFile extends CredentialStore {
   /** Where it is, whether it exists or not. */

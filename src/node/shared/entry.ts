@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import type { RemoteTransport } from '../../client/remote.js'
 import type { JSONObject } from '../../protocol/message.js'
-import type { HttpClientOptions } from '../http-client.js'
+import type { HttpClientOptions } from '../http/http-client.js'
 import type { SignInOptions } from '../oauth/authorizer-for.js'
 import { type Paths, pathsOf } from '../process/machine.js'
 

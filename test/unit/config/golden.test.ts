@@ -12,7 +12,7 @@ import { nodeAt } from '../../../src/config/source.js'
 import type { Template } from '../../../src/config/template.js'
 import { anyportVariables } from '../../../src/config/variables.js'
 import { writeServer } from '../../../src/config/write-server.js'
-import { syntaxOf } from '../../../src/node/config-file.js'
+import { syntaxOf } from '../../../src/node/config/config-file.js'
 import { differences } from '../../fixtures/config/entries.js'
 
 const FOLDER = fileURLToPath(new URL('../../fixtures/config/golden/', import.meta.url))

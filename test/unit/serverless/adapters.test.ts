@@ -15,7 +15,7 @@ import {
   type StreamedLambdaHandler,
   streamedLambdaHandler,
 } from '../../../src/lambda.js'
-import { mount } from '../../../src/node/mount.js'
+import { mount } from '../../../src/node/http/mount.js'
 import { SDK_SERVERS } from '../../fixtures/sdk-servers.js'
 
 const target = () => fromSdk(SDK_SERVERS['SDK v2 that serves both eras']!())

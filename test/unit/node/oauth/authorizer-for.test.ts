@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { SignInEvent } from '../../../../src/client/oauth/sign-in-events.js'
 import { Context } from '../../../../src/exchange/context.js'
 import { sendTo } from '../../../../src/exchange/http-endpoint.js'
-import { httpClient } from '../../../../src/node/http-client.js'
+import { httpClient } from '../../../../src/node/http/http-client.js'
 import { authorizerFor, oauth } from '../../../../src/node/oauth/authorizer-for.js'
 import { authorizationFixture, type Fixture } from '../../../fixtures/authorization-server.js'
 

@@ -14,8 +14,8 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { NO_CREDENTIALS, type SignInRecord, withRecord } from '../../../../src/client/oauth/credentials.js'
-import { fileLock, tryFileLock } from '../../../../src/node/file-lock.js'
 import { credentialFile, storedCredentials } from '../../../../src/node/oauth/credential-file.js'
+import { fileLock, tryFileLock } from '../../../../src/node/storage/file-lock.js'
 
 const SERVER = new URL('https://mcp.example/mcp')
 const RECORD: SignInRecord = {

@@ -1,0 +1,151 @@
+/** The HTTP seam on `node:http`, without web `Request`, `Response` or streams in between. */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { TransportError } from '../../exchange/errors.js'
+import type { HttpHandler } from '../../exchange/http.js'
+import type { TlsIdentity } from '../tls/tls-identity.js'
+import { NodeHttpRequest } from './http-request.js'
+import { httpWriter } from './http-writer.js'
+
+export interface ListenHttpOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** Default 0: any free one. */
+  readonly port?: number
+  /** How long a stream may be silent before its `keepAlive` text is written, in milliseconds; 15 seconds by default. */
+  readonly keepAliveInterval?: number
+  /** How long a client may take to send a whole request, in milliseconds; 30 seconds by default. */
+  readonly requestTimeout?: number
+  /** How long a client may leave unread what was written to it, in milliseconds; 60 seconds by default. */
+  readonly stallTimeout?: number
+  /** Serves HTTPS, TLS 1.2 or later, as this identity. */
+  readonly tls?: TlsIdentity | undefined
+  /** Told about what a handler or a stream threw; the client gets a 500 or a cut stream. */
+  readonly onError?: (error: unknown) => void
+}
+
+export interface HttpListener {
+  /** Where it listens, without a path: `http://127.0.0.1:3000`, or `https:`. */
+  readonly url: string
+  readonly port: number
+  /** Stops accepting, lets open replies finish for at most `drainTimeout` milliseconds, then cuts them. */
+  close(options?: { readonly drainTimeout?: number }): Promise<void>
+}
+
+/** Rejects with `TransportError` ERR_LISTEN where the address cannot be bound. */
+export async function listenHttp(
+  handler: HttpHandler,
+  options: ListenHttpOptions = {},
+): Promise<HttpListener> {
+  const {
+    host = '127.0.0.1',
+    port = 0,
+    keepAliveInterval = 15_000,
+    requestTimeout = 30_000,
+    stallTimeout = 60_000,
+    tls,
+    onError = () => {},
+  } = options
+  let closing = false
+  const { serve, stop } = httpWriter(handler, {
+    keepAliveInterval,
+    stallTimeout,
+    onError,
+    closing: () => closing,
+  })
+
+  const settings = {
+    // Both count until a request has arrived whole; how long its answer takes is the handler's matter.
+    requestTimeout,
+    headersTimeout: Math.min(requestTimeout, 15_000),
+    connectionsCheckingInterval: Math.min(5_000, requestTimeout),
+    // Longer than the usual 60 seconds of reverse proxies, so that it is they who end an idle connection.
+    keepAliveTimeout: 65_000,
+    maxHeaderSize: 32 * 1024,
+    noDelay: true,
+    // Finds clients whose machine is gone.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+  }
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (tls !== undefined) unused.delete(incoming.socket)
+    serve(new NodeHttpRequest(incoming, outgoing, false), outgoing)
+  }
+  const sockets = new Set<Socket>()
+  const unused = new Set<Socket>()
+  const keep = (among: Set<Socket>) => (socket: Socket) => {
+    among.add(socket)
+    socket.on('close', () => among.delete(socket))
+  }
+  const secure =
+    tls === undefined
+      ? undefined
+      : createTlsServer({ ...settings, ...tls.settings, handshakeTimeout: 15_000 }, onRequest)
+  const server = secure ?? createServer(settings, onRequest)
+  server.on('checkContinue', (incoming, outgoing) => {
+    unused.delete(incoming.socket)
+    serve(new NodeHttpRequest(incoming, outgoing, true), outgoing)
+  })
+  server.on('connection', keep(sockets))
+  // Its bytes tell of the handshake, too.
+  secure?.on('secureConnection', keep(unused))
+  const stopFollowing = tls?.follow(changed => secure?.setSecureContext(changed))
+  // Node takes a connection that has sent nothing yet for busy; browsers and pools open such in advance.
+  const closeIdle = () => {
+    server.closeIdleConnections()
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of unused) socket.destroy()
+  }
+  await listen(server, host, port)
+  const bound = (server.address() as AddressInfo).port
+
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    port: bound,
+    async close({ drainTimeout = 5_000 } = {}) {
+      closing = true
+      stopFollowing?.()
+      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      // Connections become idle one by one, and Node closes only those that are at the moment of asking.
+      const sweep = setInterval(closeIdle, 20)
+      const cut = setTimeout(() => server.closeAllConnections(), drainTimeout)
+      closeIdle()
+      await closed
+      clearInterval(sweep)
+      clearTimeout(cut)
+      stop()
+    },
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const knob = error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND' ? '--host' : '--port'
+      const hop = `${host}:${port}`
+      reject(new TransportError('ERR_LISTEN', listenMessage(host, port, error), { hop, knob, cause: error }))
+    })
+    server.listen({ host, port }, () => {
+      server.removeAllListeners('error')
+      // A failure to accept (out of file descriptors) concerns one connection, not the server.
+      server.on('error', () => {})
+      resolve()
+    })
+  })
+}
+
+function listenMessage(host: string, port: number, error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `Port ${port} of ${host} is already in use; choose another with --port (0 takes any free one)`
+    case 'EACCES':
+      return `No permission to listen on port ${port}; choose one above 1023 with --port`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${host} is not an address of this machine; choose another with --host`
+    default:
+      return `Cannot listen on ${host}:${port}: ${error.message}`
+  }
+}
