@@ -36,6 +36,13 @@ export interface FrontOptions {
 /** Milliseconds that a client waits for the truth before it gets what is remembered, or at first next to nothing. */
 const PATIENCE = { remembered: 100, unknown: 220 }
 /**
+ * Where a client has started this very process, it has waited since then, and is answered when the process is about that old: in
+ * milliseconds. Of a process older than `young` nobody waits for the start.
+ */
+const AGE = { answer: 250, young: 1_000 }
+/** Milliseconds that a server gets in any case: what is there already should not lose against a guess. */
+const LEAST_PATIENCE = 40
+/**
  * Milliseconds after which a client that will hear of changes gets an empty list of a server that nothing is remembered of:
  * long enough for most servers to start, and less than the shortest timeouts that clients have.
  */
@@ -158,7 +165,7 @@ export class FastFront {
     const reached = this.#reach(request, context)
     const remembered = this.#recall(client)
     const patience = remembered === undefined ? PATIENCE.unknown : PATIENCE.remembered
-    if (!this.#failing && !(await orCancelled(within(reached, patience), context))) {
+    if (!this.#failing && !(await orCancelled(within(reached, whatIsLeft(patience)), context))) {
       const discovered = remembered?.discovered ?? minimalDiscovery(this.#serverInfo)
       const promised = this.#promisedTo(client)
       promised.capabilities = capabilitiesOf({ discovered, lists: {} })
@@ -357,6 +364,11 @@ function detached({ caller }: Context): Context {
 }
 
 /** False where so many milliseconds pass first; rejects where the promise does. */
+function whatIsLeft(patience: number): number {
+  const age = performance.now()
+  return age > AGE.young ? patience : Math.max(LEAST_PATIENCE, Math.min(patience, AGE.answer - age))
+}
+
 function within(promise: Promise<void>, milliseconds: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(false), milliseconds)
