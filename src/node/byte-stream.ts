@@ -10,15 +10,13 @@ const JOIN_LIMIT = 64 * 1024
 /** Writes several chunks as one write. Returns false when the far side is slow. Never throws. */
 export function writeChunks(output: Writable, chunks: readonly (string | Uint8Array)[]): boolean {
   if (!output.writable) return true
-  if (chunks.length === 1) output.write(chunks[0])
+  const text = joinSmall(chunks)
+  if (text !== undefined) output.write(text, encodingOf(text))
+  else if (chunks.length === 1) output.write(chunks[0])
   else {
-    const text = joinSmall(chunks)
-    if (text !== undefined) output.write(text)
-    else {
-      output.cork()
-      for (const chunk of chunks) output.write(chunk)
-      output.uncork()
-    }
+    output.cork()
+    for (const chunk of chunks) output.write(chunk)
+    output.uncork()
   }
   // Not what write() returns: it counts bytes that the system has taken at once.
   return output.writableLength < HIGH_WATER
@@ -55,11 +53,17 @@ export function endWritable(output: Writable, timeout: number): Promise<void> {
   })
 }
 
+/** As many bytes as characters: all are ASCII, and Latin-1 is written without looking at each again. */
+function encodingOf(text: string): 'latin1' | 'utf8' {
+  return Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8'
+}
+
 function joinSmall(chunks: readonly (string | Uint8Array)[]): string | undefined {
   let length = 0
   for (const chunk of chunks) {
     if (typeof chunk !== 'string') return undefined
     length += chunk.length
   }
-  return length > JOIN_LIMIT ? undefined : chunks.join('')
+  if (length > JOIN_LIMIT) return undefined
+  return chunks.length === 1 ? (chunks[0] as string) : chunks.join('')
 }

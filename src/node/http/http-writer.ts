@@ -93,7 +93,8 @@ function writeText(
   // than the whole rest of a small reply has.
   socket.cork()
   outgoing.writeHead(status, { ...headers, 'content-length': length })
-  outgoing.write(content)
+  // As many bytes as characters: all are ASCII, and Latin-1 is written without looking at each.
+  outgoing.write(content, length === content.length ? 'latin1' : 'utf8')
   socket.uncork()
   outgoing.end()
 }

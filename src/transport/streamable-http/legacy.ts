@@ -20,12 +20,14 @@ import {
   isRequest,
   type JSONRPCMessage,
   type JSONRPCRequest,
+  type JSONRPCResponse,
   type RequestId,
 } from '../../protocol/message.js'
 import { METHOD_INITIALIZE } from '../../protocol/methods.js'
 import { atLeast } from '../../protocol/versions.js'
 import type { Accept } from './accept.js'
 import { Batch, MAX_BATCH } from './batch.js'
+import type { CallStep } from './call-stream.js'
 import type { Patience } from './patience.js'
 import { answerReply, streamReply } from './reply.js'
 import type { SessionStream, StreamOptions } from './session-streams.js'
@@ -151,7 +153,7 @@ async function initialize(
   return services.sessions.find(session.id, principal) === undefined ? { ...reply, headers: without } : reply
 }
 
-async function answerCall(
+function answerCall(
   services: LegacyServices,
   session: HttpSession,
   request: HttpRequest,
@@ -159,7 +161,7 @@ async function answerCall(
   accept: Accept,
   headers?: Readonly<Record<string, string>>,
   onEnd?: () => void,
-): Promise<HttpReply> {
+): HttpReply | Promise<HttpReply> {
   const refused = refuseCall(services, session, message.id)
   if (refused !== undefined) return refused
   const context = new Context(httpCaller('streamable-http', request, session.principal, session.id))
@@ -167,37 +169,39 @@ async function answerCall(
     session.finished(context)
     onEnd?.()
   }
-  session.begin(context)
-  session.requests++
-  const exchange = session.served.request(message, context)
-  let pending = exchange.next()
-  try {
-    let step = await (accept.stream ? services.patience.first(pending) : pending)
-    // Who takes no stream misses the notifications; a question must reach it, or the call would hang.
-    while (!accept.stream && step !== undefined && !step.done && !isRequest(step.value))
-      step = await exchange.next()
-    if (step?.done && accept.json) {
-      finished()
-      return answerReply(step.value, headers)
-    }
-    if (step !== undefined) pending = Promise.resolve(step)
-  } catch (error) {
+  const replying = () => {
+    session.requests--
+    session.touch()
+  }
+  const failed = (error: unknown) => {
+    replying()
     finished()
     // A cancelled call must not be answered (2025-11-25 basic/utilities/cancellation): a stream can end without.
     if (isCancelled(error) && accept.stream) return streamReply(nothing())
     return answerReply(errorResponse(message.id, toErrorObject(error)))
-  } finally {
-    session.requests--
-    session.touch()
   }
-  return streamCall(
-    services,
-    session,
-    request,
-    exchange,
-    { requestId: message.id, first: pending, onEnd: finished },
-    headers,
-  )
+  session.begin(context)
+  session.requests++
+  const exchange = session.served.request(message, context)
+  const first = accept.stream ? exchange.next() : unmissable(exchange)
+  const settled = (step: CallStep | undefined) => {
+    replying()
+    if (step?.done && accept.json) {
+      finished()
+      return answerReply(step.value, headers)
+    }
+    const again = step === undefined ? first : Promise.resolve(step)
+    const stream = { requestId: message.id, first: again, onEnd: finished }
+    return streamCall(services, session, request, exchange, stream, headers)
+  }
+  return accept.stream ? services.patience.first(first, settled, failed) : first.then(settled, failed)
+}
+
+/** Who takes no stream misses the notifications; a question must reach it, or the call would hang. */
+async function unmissable(exchange: SessionExchange): Promise<CallStep> {
+  let step = await exchange.next()
+  while (!step.done && !isRequest(step.value)) step = await exchange.next()
+  return step
 }
 
 /** Its own function, so that a call that is answered at once pays for no closures of a stream. */
@@ -212,6 +216,9 @@ function streamCall(
   const stream = session.streams.open(exchange, options)
   return attach(services, session, request, stream, headers)
 }
+
+/** The responses of a batch that yields nothing else. */
+type Plain = readonly JSONRPCResponse[] | undefined
 
 async function answerBatch(
   services: LegacyServices,
@@ -238,16 +245,23 @@ async function answerBatch(
     return { request: message, context, exchange: session.served.request(message, context) }
   })
   const batch = new Batch(calls, call => session.finished(call.context))
-  if (accept.json) {
-    session.requests++
-    const responses = batch.responses()
-    const plain = await (accept.stream ? services.patience.first(responses) : responses)
+  const attached = () => attach(services, session, request, session.streams.open(batch))
+  if (!accept.json) return attached()
+  const settled = (plain: Plain) => {
     session.requests--
     session.touch()
     if (plain !== undefined) return { status: 200, headers: JSON_HEADERS, body: JSON.stringify(plain) }
     batch.stream()
+    return attached()
   }
-  return attach(services, session, request, session.streams.open(batch))
+  const failed = (error: unknown) => {
+    throw error
+  }
+  session.requests++
+  const responses = batch.responses()
+  return accept.stream
+    ? services.patience.first<Plain, HttpReply>(responses, settled, failed)
+    : responses.then(settled)
 }
 
 /** Hands a call's stream to the client that made the call. When it leaves, the call goes on. */

@@ -4,7 +4,7 @@
 
 import { Context } from '../../exchange/context.js'
 import { httpStatusOf, refusalHeadersOf, toErrorObject } from '../../exchange/errors.js'
-import type { Exchange, Handler } from '../../exchange/exchange.js'
+import { type Exchange, finish, type Handler } from '../../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
 import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
@@ -94,36 +94,46 @@ function checked(handler: Handler, check: Promise<JSONRPCErrorObject | undefined
   }
 }
 
-async function respond(
+function respond(
   services: ModernServices,
   message: JSONRPCRequest,
   context: Context,
   accept: Accept,
 ): Promise<HttpReply> {
   const listens = message.method === METHOD_LISTEN
-  const streams = accept.stream || listens
   const exchange = services.handler(message, context)
-  let pending = exchange.next()
-  try {
-    let step = await (streams ? services.patience.first(pending) : pending)
-    // Who takes no stream gets the response alone: notifications are what may be missed.
-    while (!streams && step !== undefined && !step.done) step = await exchange.next()
-    if (step?.done) {
-      const status = statusOf(step.value)
-      if (accept.json || status !== 200) {
-        services.inFlight.end(context)
-        if (message.method === METHOD_LIST_TOOLS) services.toolHeaders.learn(message, step.value, context)
-        return statusReply(step.value, status)
-      }
-    }
-    if (step !== undefined) pending = Promise.resolve(step)
-  } catch (error) {
+  const failed = (error: unknown) => {
     services.inFlight.end(context)
     const failure = errorResponse(message.id, toErrorObject(error))
     return statusReply(failure, statusOf(failure))
   }
-  const forget = listens ? services.toolHeaders.keyOf(message, context) : undefined
-  return openStream(services, context, exchange, pending as Promise<CallStep>, message.id, forget)
+  if (!accept.stream && !listens) {
+    // Who takes no stream gets the response alone: notifications are what may be missed.
+    return finish(exchange).then(response => answered(services, message, context, response), failed)
+  }
+  const first = exchange.next()
+  return services.patience.first(
+    first,
+    step => {
+      if (step?.done && (accept.json || statusOf(step.value) !== 200))
+        return answered(services, message, context, step.value)
+      const forget = listens ? services.toolHeaders.keyOf(message, context) : undefined
+      const again = step === undefined ? (first as Promise<CallStep>) : Promise.resolve(step as CallStep)
+      return openStream(services, context, exchange, again, message.id, forget)
+    },
+    failed,
+  )
+}
+
+function answered(
+  services: ModernServices,
+  message: JSONRPCRequest,
+  context: Context,
+  response: JSONRPCResponse,
+): HttpReply {
+  services.inFlight.end(context)
+  if (message.method === METHOD_LIST_TOOLS) services.toolHeaders.learn(message, response, context)
+  return statusReply(response, statusOf(response))
 }
 
 /** Its own function, so that a stream that stays open holds on to no more of its request than it needs. */

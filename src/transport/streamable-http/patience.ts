@@ -22,22 +22,30 @@ export class Patience {
     this.#own = own
   }
 
-  /** The promise's outcome, or undefined once it is slow. */
-  first<T>(promise: Promise<T>): Promise<T | undefined> {
-    if (this.#interval === Infinity) return promise
-    if (this.#own) return firstOf(promise, this.#interval * STEPS)
+  /**
+   * What `settled` makes of the promise's value, or of undefined once it is slow; what `failed` makes of its error. Rejects with what
+   * they throw. Callbacks, since every request comes here, and each promise costs it a hundredth of its time.
+   */
+  first<T, R>(
+    promise: Promise<T>,
+    settled: (value: T | undefined) => R,
+    failed: (error: unknown) => R,
+  ): Promise<R> {
+    if (this.#own) return firstOf(promise, this.#interval * STEPS).then(settled, failed)
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { since: this.#tick, slow: resolve as () => void }
-      this.#waiting.add(waiter)
-      this.#timer ??= setTimeout(this.#onTick, this.#interval)
+      const reply = new Reply(this.#tick, settled, resolve, reject)
+      if (this.#interval !== Infinity) {
+        this.#waiting.add(reply)
+        this.#timer ??= setTimeout(this.#onTick, this.#interval)
+      }
       promise.then(
         value => {
-          this.#waiting.delete(waiter)
-          resolve(value)
+          this.#waiting.delete(reply)
+          reply.settle(value)
         },
         error => {
-          this.#waiting.delete(waiter)
-          reject(error)
+          this.#waiting.delete(reply)
+          reply.fail(error, failed)
         },
       )
     })
@@ -79,8 +87,52 @@ async function firstOf<T>(promise: Promise<T>, milliseconds: number): Promise<T 
 }
 
 interface Waiter {
+  /** The tick at which it came. */
   readonly since: number
-  readonly slow: () => void
+  slow(): void
+}
+
+/** Settles once: what was slow has its reply. */
+class Reply<T, R> implements Waiter {
+  readonly since: number
+  readonly #settled: (value: T | undefined) => R
+  readonly #resolve: (reply: R) => void
+  readonly #reject: (error: unknown) => void
+  #done = false
+
+  constructor(
+    since: number,
+    settled: (value: T | undefined) => R,
+    resolve: (reply: R) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.since = since
+    this.#settled = settled
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  slow(): void {
+    this.#finish(this.#settled, undefined)
+  }
+
+  settle(value: T): void {
+    this.#finish(this.#settled, value)
+  }
+
+  fail(error: unknown, failed: (error: unknown) => R): void {
+    this.#finish(failed, error)
+  }
+
+  #finish<V>(answer: (value: V) => R, value: V): void {
+    if (this.#done) return
+    this.#done = true
+    try {
+      this.#resolve(answer(value))
+    } catch (error) {
+      this.#reject(error)
+    }
+  }
 }
 
 const STEPS = 4

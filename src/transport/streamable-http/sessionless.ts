@@ -2,6 +2,7 @@
 
 import { Context } from '../../exchange/context.js'
 import { toErrorObject } from '../../exchange/errors.js'
+import { finish } from '../../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
 import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
@@ -36,7 +37,7 @@ export async function answerSessionless(
   return answerCall(services, request, message, accept, principal, version)
 }
 
-async function answerCall(
+function answerCall(
   services: LegacyServices,
   request: HttpRequest,
   message: JSONRPCRequest,
@@ -53,27 +54,33 @@ async function answerCall(
     served[Symbol.asyncDispose]().then(undefined, () => {})
   }
   const exchange = served.request(message, context)
-  let pending: Promise<CallStep> = exchange.next()
-  try {
-    let step = await (accept.stream ? patience.first(pending) : pending)
-    while (!accept.stream && step !== undefined && !step.done) step = await exchange.next()
+  const failed = (error: unknown) => {
+    end()
+    return answerReply(errorResponse(message.id, toErrorObject(error)))
+  }
+  if (!accept.stream) {
+    return finish(exchange).then(response => {
+      end()
+      return answerReply(response)
+    }, failed)
+  }
+  const first = exchange.next()
+  const settled = (step: CallStep | undefined) => {
     if (step?.done && accept.json) {
       end()
       return answerReply(step.value)
     }
-    if (step !== undefined) pending = Promise.resolve(step)
-  } catch (error) {
-    end()
-    return answerReply(errorResponse(message.id, toErrorObject(error)))
+    const onEnd = (finished: boolean) => {
+      if (finished) end()
+      // Leaving is not cancelling in this era: the call runs to its end, for nobody.
+      else finishUnattended(exchange).then(end, end)
+    }
+    const again = step === undefined ? first : Promise.resolve(step)
+    const stream = new CallStream(message.id, exchange, { first: again, onEnd })
+    request.onHangup(() => void stream.return())
+    return streamReply(stream)
   }
-  const onEnd = (finished: boolean) => {
-    if (finished) end()
-    // Leaving is not cancelling in this era: the call runs to its end, for nobody.
-    else finishUnattended(exchange).then(end, end)
-  }
-  const stream = new CallStream(message.id, exchange, { first: pending, onEnd })
-  request.onHangup(() => void stream.return())
-  return streamReply(stream)
+  return patience.first(first, settled, failed)
 }
 
 async function answerBatch(

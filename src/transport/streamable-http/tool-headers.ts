@@ -152,7 +152,14 @@ const NO_HEADERS: ReadonlyMap<string, readonly ParamHeader[]> = new Map()
 /** Principal and capabilities, in any one spelling: two spellings only cost a second entry. */
 function keyOf(request: JSONRPCRequest, context: Context): string {
   const capabilities = request.params?._meta?.[META_CLIENT_CAPABILITIES]
-  return `${context.caller.principal ?? ''}\n${JSON.stringify(capabilities)}`
+  return `${context.caller.principal ?? ''}\n${spelled(capabilities)}`
+}
+
+/** Most have none, or the same few: an empty object needs no encoder. */
+function spelled(capabilities: unknown): string | undefined {
+  if (!isObject(capabilities)) return JSON.stringify(capabilities)
+  for (const _ in capabilities) return JSON.stringify(capabilities)
+  return '{}'
 }
 
 function collect(tools: readonly unknown[], into: Map<string, readonly ParamHeader[]>): void {
