@@ -22,6 +22,8 @@ export default defineConfig({
           include: ['test/peers/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // Real processes, networks and clocks on a shared machine. What fails twice is broken; what needed a second try says so.
+          retry: process.env.CI === undefined ? 0 : 1,
           // They wait more than they work.
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
