@@ -5,6 +5,7 @@ import { finish, type Handler } from '../exchange/exchange.js'
 import type { ConnectionOptions } from '../legacy/connection.js'
 import { detectEra, type ProbeOutcome } from '../legacy/detect.js'
 import { identityOf, toModernRequest } from '../legacy/requests.js'
+import { RpcError } from '../protocol/errors.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
 import { METHOD_DISCOVER } from '../protocol/methods.js'
 import type { Channel } from '../transport/channel/channel.js'
@@ -50,6 +51,7 @@ export function channelOpener(target: Target): Opener {
       return { kind: 'opened', opened }
     })
     if (outcome.kind === 'opened') return outcome.opened
+    session.calls.close().catch(() => {})
     const again = await openSession(target, options, context)
     return closedOnFailure(again, context, () => legacy(again, handshake, target, options))
   }
@@ -153,6 +155,9 @@ async function probe(
       return { kind: 'opened', opened }
     } catch (error) {
       const reasons = error instanceof AggregateError ? error.errors : [error]
+      // It was slow, is legacy, and what we asked it before its handshake has spoiled that: a new one is not asked.
+      if (reasons[0] instanceof TransportError && reasons[0].cause instanceof RpcError)
+        return { kind: 'reopen' }
       throw reasons[0]
     }
   }

@@ -250,6 +250,32 @@ describe('finding out the era', () => {
     await up.close()
   })
 
+  it('a slow legacy server whose handshake the probe has spoiled is started again, and not asked', async () => {
+    const log: string[] = []
+    const target = rawTarget(channel => {
+      const waiting: unknown[] = []
+      channel.listen({
+        message: message => {
+          if (!('method' in message) || !('id' in message)) return
+          log.push(message.method)
+          if (message.method === 'server/discover') waiting.push(message.id)
+          else if (message.method !== 'initialize') reply(channel, message.id, { result: { tools: [] } })
+          else if (waiting.length === 0) channel.send(initialized(message.id) as JSONRPCMessage)
+          else
+            for (const id of [message.id, ...waiting])
+              reply(channel, id, { error: { code: -32000, message: 'already begun' } })
+        },
+        closed: () => {},
+      })
+    })
+    const up = upstream(target, { probeTimeout: 30 })
+    const { response } = await callAsModern(up.handler, 1, 'tools/list', {}, { capabilities: {} })
+    expect(response).toMatchObject({ result: { tools: [] } })
+    expect(log).toEqual(['server/discover', 'initialize', 'initialize', 'tools/list'])
+    expect(up.era()).toBe('legacy')
+    await up.close()
+  })
+
   it('a slow modern server is not mistaken for a legacy one', async () => {
     const { handler } = everythingHandler()
     const target = rawTarget(channel => {

@@ -358,7 +358,8 @@ describe('questions where the retry reaches another instance', () => {
     const body = JSON.parse(call.body!)
     Object.assign(body.params, params)
     body.params._meta['io.modelcontextprotocol/clientCapabilities'] = { elicitation: { form: {} } }
-    return { ...call, body: JSON.stringify(body) }
+    // A slow machine's answer is not to be a stream.
+    return { ...call, headers: { ...call.headers, accept: 'application/json' }, body: JSON.stringify(body) }
   }
   const answered = async (kind: string, instances: number) => {
     const handlers = Array.from({ length: instances }, () =>

@@ -11,9 +11,9 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/node/connect.js'
 import { type Server, serve } from '../../src/node/serve.js'
-import { type HttpServerProcess, startHttpServer } from './sdk-http-servers.js'
-import { connectV1, connectV2, type Json, type Peer } from './sdk-peers.js'
-import { ANYPORT } from './start-anyport.js'
+import { type HttpServerProcess, startHttpServer } from '../peers/sdk-http-servers.js'
+import { connectV1, connectV2, type Json, type Peer } from '../peers/sdk-peers.js'
+import { ANYPORT } from '../peers/start-anyport.js'
 
 const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url))
 const EVERYTHING = {
