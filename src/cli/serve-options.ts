@@ -143,6 +143,18 @@ export const SERVE_OPTIONS = {
   ),
   'drain-timeout': duration('How long open calls may go on after SIGINT or SIGTERM', '5s', limits),
   'max-body': size('Size of a request', '4MiB'),
+  'request-timeout': duration('How long a client may take to send a request over HTTP', '30s', limits),
+  'max-header-size': size('Size of the headers of a request', '32KiB'),
+  'max-headers': value('Headers of a request', integer(1, 2_000), {
+    metavar: 'N',
+    default: '256',
+    group: limits,
+  }),
+  'max-clients': count('HTTP connections at once', '10000'),
+  'max-clients-per-address': count(
+    'HTTP connections of one address, but for this machine and trusted proxies',
+    '1000',
+  ),
   'max-message': size('Size of a message from the server', '64MiB'),
   'max-depth': count('Nesting of a message', '128'),
   'max-sessions': count('Legacy sessions at once', '10000'),

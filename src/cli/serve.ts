@@ -18,6 +18,7 @@ import { type OptionValues, type ParsedArguments, parseArguments, UsageError } f
 import { describeError } from './describe-error.js'
 import { openGoverning } from './governing.js'
 import { noiseLog } from './log-noise.js'
+import { refusedConnectionsLog } from './log-refused-connections.js'
 import { SERVE_OPTIONS, stateKeyOfEnvironment } from './serve-options.js'
 import { targetOf } from './target.js'
 
@@ -47,8 +48,10 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
   // Before anything is started: a signal that nobody hears would leave the server behind.
   const signal = signalled(config)
   const noise = noiseLog(log)
+  const refusedConnections = refusedConnectionsLog(log)
   const onEvent = (event: ServeEvent) => {
     if (event.type === 'noise') noise(event)
+    else if (event.type === 'connection-refused') refusedConnections(event)
     else if (!unusable.hear(event)) logEvent(log, target.name, event)
   }
 
@@ -202,6 +205,11 @@ export function serveOptions({ options, given }: Pick<Parsed, 'options' | 'given
     maxTimeout: options['max-timeout'],
     parkTimeout: options['park-timeout'],
     maxBody: options['max-body'],
+    requestTimeout: options['request-timeout'],
+    maxHeaderSize: options['max-header-size'],
+    maxHeaders: options['max-headers'],
+    maxClients: options['max-clients'],
+    maxClientsPerAddress: options['max-clients-per-address'],
     maxMessage: options['max-message'],
     maxDepth: options['max-depth'],
     maxSessions: options['max-sessions'],

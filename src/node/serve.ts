@@ -9,6 +9,7 @@ import { TransportError } from '../exchange/errors.js'
 import { compose, type Handler, type Middleware } from '../exchange/exchange.js'
 import type { LossKind, LossListener } from '../legacy/losses.js'
 import type { Sealer } from '../legacy/request-state.js'
+import type { AddressSet } from '../middleware/http/address-rules.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import type { ServedChannel } from '../transport/channel/serve.js'
 import type { HttpAccessOptions } from '../transport/http-access.js'
@@ -16,6 +17,7 @@ import type { HttpFaceOptions } from '../transport/http-face.js'
 import type { HttpAccess } from '../transport/open-access.js'
 import { framed } from './connect.js'
 import type { ServerGateway } from './gateway.js'
+import type { RefusedConnection } from './http/connection-limits.js'
 import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
 import type { TlsChange } from './tls/tls-change.js'
@@ -56,6 +58,19 @@ export interface ServeOptions
   readonly allowUnauthenticated?: boolean | undefined
   /** Milliseconds of silence after which a stream is kept alive; 15 seconds by default. */
   readonly keepAliveInterval?: number | undefined
+  /** Milliseconds that a client may take to send a whole request over HTTP; half of it for its head, 15 seconds at most. Default 30 seconds. */
+  readonly requestTimeout?: number | undefined
+  /** Bytes that the head of an HTTP request may have; 32 KiB by default. More is answered with 431. */
+  readonly maxHeaderSize?: number | undefined
+  /** Header lines that an HTTP request may have; 256 by default, 2,000 at most. More is answered with 431. */
+  readonly maxHeaders?: number | undefined
+  /** HTTP connections open at once; 10,000 by default. More are closed unread. */
+  readonly maxClients?: number | undefined
+  /**
+   * HTTP connections that one address may have (IPv6: one network of 64 bits), but for those of this machine and of trusted proxies; 1,000
+   * by default.
+   */
+  readonly maxClientsPerAddress?: number | undefined
   /**
    * What goes around all that is served, outermost first: the whole, and each server of a gateway that is served alone. What shall
    * see one server's own names goes around it (`around` of `gateway`).
@@ -105,6 +120,8 @@ export type ServeEvent =
       readonly detail: string
       readonly count: number
     }
+  /** A connection over a limit was closed unread. */
+  | ({ readonly type: 'connection-refused' } & RefusedConnection)
   /** A bug: something failed that no caller can be told about. */
   | { readonly type: 'error'; readonly error: unknown }
 
@@ -302,7 +319,7 @@ async function listenFace(
   up: Served | undefined,
   options: FaceOptions & { readonly host: string; readonly port: number },
 ): Promise<Face & { readonly url: string; readonly fingerprint: string | undefined }> {
-  const { host, port, keepAliveInterval, onEvent } = options
+  const { host, port, onEvent } = options
   const [{ httpFace }, { listenHttp }] = await Promise.all([
     import('../transport/http-face.js'),
     import('./http/http-server.js'),
@@ -315,11 +332,20 @@ async function listenFace(
     ready: up === undefined ? undefined : () => up.ready(),
   })
   const tls = await tlsIdentity(options)
+  const trusted = await trustedAddresses(options)
   const listener = await listenHttp(face.handler, {
     host,
     port,
     tls,
-    ...(keepAliveInterval === undefined ? {} : { keepAliveInterval }),
+    keepAliveInterval: options.keepAliveInterval,
+    requestTimeout: options.requestTimeout,
+    maxHeaderSize: options.maxHeaderSize,
+    maxHeaders: options.maxHeaders,
+    maxClients: options.maxClients,
+    maxClientsPerAddress: options.maxClientsPerAddress,
+    // Behind a proxy, one address is all clients.
+    ...(trusted === undefined ? {} : { uncounted: address => isLoopback(address) || trusted(address) }),
+    onRefusedConnection: refused => onEvent?.({ type: 'connection-refused', ...refused }),
     onError: error => onEvent?.({ type: 'error', error }),
   })
   return {
@@ -341,6 +367,12 @@ async function accessOf(options: HttpAccessOptions): Promise<HttpAccess | undefi
   const isOpen = authentication === undefined && cors === undefined && trustProxy === undefined
   if (isOpen && allowAddresses.length + denyAddresses.length === 0) return undefined
   return (await import('../transport/http-access.js')).httpAccess(options)
+}
+
+async function trustedAddresses({ trustProxy }: HttpAccessOptions): Promise<AddressSet | undefined> {
+  if (trustProxy === undefined) return undefined
+  const { addressSet } = await import('../middleware/http/address-rules.js')
+  return addressSet('trustProxy', trustProxy.addresses)
 }
 
 async function tlsIdentity({

@@ -38,6 +38,8 @@ export class NodeHttpRequest implements HttpRequest {
   /** True where part of the body was left unread, so that the connection cannot be used again. */
   unread = false
   identity: HttpIdentity | undefined = undefined
+  /** The authority of a target in absolute form. */
+  readonly #host: string | undefined = undefined
 
   constructor(
     private readonly incoming: IncomingMessage,
@@ -46,8 +48,12 @@ export class NodeHttpRequest implements HttpRequest {
     url = incoming.url as string,
   ) {
     this.method = incoming.method as string
-    // RFC 9112 section 3.2.2: a server accepts the absolute form as well.
-    if (url.charCodeAt(0) !== 47 /* / */) url = url.replace(/^https?:\/\/[^/?#]*(?=([/?#]|$))/i, '') || '/'
+    // RFC 9112 section 3.2.2: a server accepts the absolute form as well, whose host counts in place of `Host`.
+    if (url.charCodeAt(0) !== 47 /* / */) {
+      const [whole, host] = /^https?:\/\/([^/?#]*)(?=[/?#]|$)/i.exec(url) ?? []
+      this.#host = host
+      if (whole !== undefined) url = url.slice(whole.length) || '/'
+    }
     const mark = url.indexOf('?')
     this.path = mark < 0 ? url : url.slice(0, mark)
     this.query = mark < 0 ? '' : url.slice(mark + 1)
@@ -55,6 +61,11 @@ export class NodeHttpRequest implements HttpRequest {
 
   get scheme(): 'http' | 'https' {
     return 'encrypted' in this.incoming.socket ? 'https' : 'http'
+  }
+
+  /** Of lines, also where `node:http` shows fewer. */
+  get headerCount(): number {
+    return this.incoming.rawHeaders.length / 2
   }
 
   get address(): string | undefined {
@@ -67,6 +78,7 @@ export class NodeHttpRequest implements HttpRequest {
 
   /** Of most headers Node joins the values when there are several, and of some it keeps the first: those are searched for. */
   header(name: string): string | undefined {
+    if (this.#host !== undefined && name === 'host') return this.#host
     if (!FIRST_ONLY.has(name)) return this.incoming.headers[name] as string | undefined
     const raw = this.incoming.rawHeaders
     let value: string | undefined

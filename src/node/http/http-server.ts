@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { TransportError } from '../../exchange/errors.js'
 import type { HttpHandler } from '../../exchange/http.js'
 import type { TlsIdentity } from '../tls/tls-identity.js'
+import { ConnectionLimits, type RefusedConnection } from './connection-limits.js'
 import { NodeHttpRequest } from './http-request.js'
 import { httpWriter } from './http-writer.js'
 
@@ -15,11 +16,26 @@ export interface ListenHttpOptions {
   /** Default 0: any free one. */
   readonly port?: number
   /** How long a stream may be silent before its `keepAlive` text is written, in milliseconds; 15 seconds by default. */
-  readonly keepAliveInterval?: number
-  /** How long a client may take to send a whole request, in milliseconds; 30 seconds by default. */
-  readonly requestTimeout?: number
+  readonly keepAliveInterval?: number | undefined
+  /**
+   * How long a client may take to send a whole request, in milliseconds; 30 seconds by default. Its head may take half of it, 15
+   * seconds at most.
+   */
+  readonly requestTimeout?: number | undefined
   /** How long a client may leave unread what was written to it, in milliseconds; 60 seconds by default. */
   readonly stallTimeout?: number
+  /** Bytes that the head of a request may have; 32 KiB by default. */
+  readonly maxHeaderSize?: number | undefined
+  /** How many header lines a request may have; 256 by default. */
+  readonly maxHeaders?: number | undefined
+  /** How many connections may be open at once; 10,000 by default. More are closed before they are read. */
+  readonly maxClients?: number | undefined
+  /** How many of them one address may have, 1,000 by default; see `uncounted`. */
+  readonly maxClientsPerAddress?: number | undefined
+  /** Addresses that may have as many connections as all together, since many come from there: proxies. Default: this machine. */
+  readonly uncounted?: ((address: string) => boolean) | undefined
+  /** Hears of each connection that was refused. */
+  readonly onRefusedConnection?: ((refused: RefusedConnection) => void) | undefined
   /** Serves HTTPS, TLS 1.2 or later, as this identity. */
   readonly tls?: TlsIdentity | undefined
   /** Told about what a handler or a stream threw; the client gets a 500 or a cut stream. */
@@ -34,7 +50,7 @@ export interface HttpListener {
   close(options?: { readonly drainTimeout?: number }): Promise<void>
 }
 
-/** Rejects with `TransportError` ERR_LISTEN where the address cannot be bound. */
+/** Rejects with `TransportError` ERR_LISTEN where the address cannot be bound, and with `TypeError` for a limit that is none. */
 export async function listenHttp(
   handler: HttpHandler,
   options: ListenHttpOptions = {},
@@ -45,13 +61,21 @@ export async function listenHttp(
     keepAliveInterval = 15_000,
     requestTimeout = 30_000,
     stallTimeout = 60_000,
+    maxHeaderSize = 32 * 1024,
+    maxHeaders = 256,
+    maxClients = 10_000,
+    maxClientsPerAddress = 1_000,
+    uncounted,
+    onRefusedConnection,
     tls,
     onError = () => {},
   } = options
+  checkLimits({ requestTimeout, maxHeaderSize, maxHeaders, maxClients, maxClientsPerAddress })
   let closing = false
   const { serve, stop } = httpWriter(handler, {
     keepAliveInterval,
     stallTimeout,
+    maxHeaders,
     onError,
     closing: () => closing,
   })
@@ -59,11 +83,11 @@ export async function listenHttp(
   const settings = {
     // Both count until a request has arrived whole; how long its answer takes is the handler's matter.
     requestTimeout,
-    headersTimeout: Math.min(requestTimeout, 15_000),
+    headersTimeout: Math.min(Math.ceil(requestTimeout / 2), 15_000),
     connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     // Longer than the usual 60 seconds of reverse proxies, so that it is they who end an idle connection.
     keepAliveTimeout: 65_000,
-    maxHeaderSize: 32 * 1024,
+    maxHeaderSize,
     noDelay: true,
     // Finds clients whose machine is gone.
     keepAlive: true,
@@ -88,7 +112,11 @@ export async function listenHttp(
     unused.delete(incoming.socket)
     serve(new NodeHttpRequest(incoming, outgoing, true), outgoing)
   })
-  server.on('connection', keep(sockets))
+  const limits = new ConnectionLimits({ maxClients, maxClientsPerAddress, uncounted, onRefusedConnection })
+  server.on('connection', socket => {
+    if (limits.admit(socket)) keep(sockets)(socket)
+    else socket.destroy()
+  })
   // Its bytes tell of the handshake, too.
   secure?.on('secureConnection', keep(unused))
   const stopFollowing = tls?.follow(changed => secure?.setSecureContext(changed))
@@ -119,6 +147,18 @@ export async function listenHttp(
     },
   }
 }
+
+/** Without a limit one slow or greedy client keeps out all others; `node:http` takes 0 for none. */
+function checkLimits(limits: Readonly<Record<string, number>>): void {
+  for (const [name, limit] of Object.entries(limits))
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new TypeError(`${name}: expected a whole number above 0, got ${limit}`)
+  if ((limits.maxHeaders as number) > MAX_HEADERS)
+    throw new TypeError(`maxHeaders: expected ${MAX_HEADERS} at most, got ${limits.maxHeaders}`)
+}
+
+/** `node:http` drops those beyond, so that guards would not see them. */
+const MAX_HEADERS = 2_000
 
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {

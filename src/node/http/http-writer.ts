@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { HttpHandler, HttpReply, HttpRequest } from '../../exchange/http.js'
-import { failureReply } from '../../exchange/http-reply.js'
+import { failureReply, refusal } from '../../exchange/http-reply.js'
 import { HttpStream } from './http-stream.js'
 
 export interface HttpWriterOptions {
@@ -10,14 +10,23 @@ export interface HttpWriterOptions {
   readonly keepAliveInterval: number
   /** How long a client may leave unread what was written to it, in milliseconds. */
   readonly stallTimeout: number
+  /** How many header lines a request may have. Default 256. */
+  readonly maxHeaders?: number | undefined
   readonly onError: (error: unknown) => void
   /** Connections are not to be used again. */
   readonly closing: () => boolean
 }
 
+/** A request as the writer of its reply knows it. */
+interface WrittenRequest extends HttpRequest {
+  readonly headerCount: number
+  /** True where part of the body was left unread, so that the connection cannot be used again. */
+  unread: boolean
+}
+
 export interface HttpWriter {
   /** Has a request answered. */
-  readonly serve: (request: HttpRequest & { readonly unread: boolean }, outgoing: ServerResponse) => void
+  readonly serve: (request: WrittenRequest, outgoing: ServerResponse) => void
   readonly stop: () => void
 }
 
@@ -27,7 +36,7 @@ const HIGH_WATER = 64 * 1024
 const ENCODE_ABOVE = 64 * 1024
 
 export function httpWriter(handler: HttpHandler, options: HttpWriterOptions): HttpWriter {
-  const { keepAliveInterval, stallTimeout, onError, closing } = options
+  const { keepAliveInterval, stallTimeout, maxHeaders = 256, onError, closing } = options
   const streams = new Streams(keepAliveInterval)
 
   const write = ({ status, headers, body, keepAlive }: HttpReply, outgoing: ServerResponse) => {
@@ -61,6 +70,11 @@ export function httpWriter(handler: HttpHandler, options: HttpWriterOptions): Ht
       } catch (error) {
         fail(error)
       }
+    }
+    if (request.headerCount > maxHeaders) {
+      request.unread = true
+      reply(refusal(431, `More than ${maxHeaders} headers (--max-headers)`))
+      return
     }
     try {
       handler(request).then(reply, fail)

@@ -117,6 +117,26 @@ describe('a request', () => {
     expect(JSON.parse(received().split('\r\n\r\n')[1] as string)).toEqual(expected)
   })
 
+  it('in absolute form is for the host of its target', async () => {
+    const server = await serve(async request => ({
+      status: 200,
+      headers: TEXT,
+      body: String(request.header('host')),
+    }))
+    for (const [target, host] of [
+      ['/mcp', 'x'],
+      ['http://example.org:81/mcp', 'example.org:81'],
+      ['HTTP://a@b?x', 'a@b'],
+      ['http:///mcp', ''],
+      ['ftp://example.org/', 'x'],
+    ]) {
+      const { socket, received } = await raw(server)
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+      await once(socket, 'close')
+      expect(received().split('\r\n\r\n')[1], target).toBe(host)
+    }
+  })
+
   it('with a body in many pieces, cut through characters', async () => {
     const server = await serve(echo)
     const { socket, received } = await raw(server)
@@ -201,6 +221,63 @@ describe('a request', () => {
     await new Promise(resolve => setTimeout(resolve, 20))
     // The second listener stopped listening at once.
     expect(hangups).toBe(1)
+  })
+})
+
+describe('limits', () => {
+  const ok: HttpHandler = async request => ({
+    status: 200,
+    headers: TEXT,
+    body: request.header('x-last') ?? '',
+  })
+  const hold: HttpHandler = async () => streaming(new Queue<string>())(undefined as never)
+
+  it('of headers are answered with 431, by lines and by bytes', async () => {
+    const server = await serve(ok, { maxHeaders: 20, maxHeaderSize: 2_000 })
+    const headers = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, 'y']))
+    expect((await fetch(server.url, { headers: { ...headers(10), 'x-last': 'z' } })).status).toBe(200)
+    const many = await fetch(server.url, { headers: headers(25) })
+    expect([many.status, await many.text()]).toEqual([431, expect.stringContaining('--max-headers')])
+    expect((await fetch(server.url, { headers: { 'x-large': 'y'.repeat(3_000) } })).status).toBe(431)
+  })
+
+  it('of connections count those of one address, and forget those that have left', async () => {
+    const refused: unknown[] = []
+    const server = await serve(hold, {
+      maxClientsPerAddress: 2,
+      uncounted: () => false,
+      onRefusedConnection: event => refused.push(event),
+    })
+    const first = await get(server)
+    const second = await get(server)
+    const third = await raw(server)
+    await until(third.ended, 'the end of the third')
+    expect(refused).toEqual([{ limit: 'maxClientsPerAddress', allowed: 2, address: '127.0.0.1' }])
+    first.destroy()
+    await until(() => first.closed, 'the end of the first')
+    await new Promise(resolve => setTimeout(resolve, 50))
+    const fourth = await get(server)
+    expect(fourth.statusCode).toBe(200)
+    for (const response of [second, fourth]) response.destroy()
+  })
+
+  it('of connections per address are not for this machine, where one address is everybody', async () => {
+    const server = await serve(hold, { maxClientsPerAddress: 1, maxClients: 3 })
+    const open = [await get(server), await get(server), await get(server)]
+    const fourth = await raw(server)
+    await until(fourth.ended, 'the end of the fourth')
+    for (const response of open) response.destroy()
+  })
+
+  it.each([
+    [{ requestTimeout: 0 }, 'requestTimeout'],
+    [{ maxHeaderSize: 0 }, 'maxHeaderSize'],
+    [{ maxHeaders: 2_001 }, 'maxHeaders'],
+    [{ maxClients: -1 }, 'maxClients'],
+    [{ maxClientsPerAddress: 1.5 }, 'maxClientsPerAddress'],
+  ])('that are none are refused: %j', async (options, name) => {
+    await expect(listenHttp(ok, options)).rejects.toThrow(new RegExp(`^${name}: expected`))
   })
 })
 
