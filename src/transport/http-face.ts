@@ -138,7 +138,12 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
       case HEALTH_PATH:
         return Promise.resolve(statusReply(200, { status: 'ok' }))
       case READY_PATH:
-        return inFlight.draining ? Promise.resolve(drainingReply()) : readiness(ready, readyTimeout)
+        if (inFlight.draining) return Promise.resolve(drainingReply())
+        return readiness(
+          ready,
+          readyTimeout,
+          guards[0](request) === undefined && guards[1](request) === undefined,
+        )
       default:
         return guarded(request) ?? inside(request)
     }
@@ -249,7 +254,8 @@ function decoded(segment: string): string | undefined {
 const HEALTH_PATH = '/healthz'
 const READY_PATH = '/readyz'
 
-async function readiness(ready: () => Promise<void>, timeoutMs: number): Promise<HttpReply> {
+/** `open` about the reason only with those who might call: it may quote what the server last said. */
+async function readiness(ready: () => Promise<void>, timeoutMs: number, open: boolean): Promise<HttpReply> {
   let timer: ReturnType<typeof setTimeout> | undefined
   try {
     const late = new Promise<never>((_, reject) => {
@@ -261,10 +267,8 @@ async function readiness(ready: () => Promise<void>, timeoutMs: number): Promise
     await Promise.race([ready(), late])
     return statusReply(200, { status: 'ready' })
   } catch (error) {
-    return statusReply(503, {
-      status: 'not ready',
-      reason: error instanceof Error ? error.message : String(error),
-    })
+    const reason = error instanceof Error ? error.message : String(error)
+    return statusReply(503, { status: 'not ready', ...(open ? { reason } : {}) })
   } finally {
     clearTimeout(timer)
   }

@@ -3,6 +3,7 @@
  * "Security & Endpoint": an `Origin` that is present and not allowed is answered with 403.
  */
 
+import type { HttpRequest } from '../../exchange/http.js'
 import { errorReply } from '../../exchange/http-reply.js'
 import { INVALID_REQUEST } from '../../protocol/errors.js'
 import type { HttpGuard } from './host-guard.js'
@@ -31,7 +32,7 @@ export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
   return request => {
     const origin = request.header('origin')
     // Only browsers send the header, and only browsers can be tricked.
-    if (origin === undefined) return undefined
+    if (origin === undefined) return isPartOfForeignPage(request) ? FOREIGN_PART : undefined
     // `null` stands for sandboxed frames and local files, which anybody can make: it names nobody to trust.
     if (origin !== 'null') {
       const normal = origin.trim().toLowerCase()
@@ -52,5 +53,21 @@ export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
   }
 }
 
+/**
+ * Images, scripts and the like of other sites: their requests have no `Origin`, and although the page cannot read what comes, each opens
+ * a stream or a session. Browsers tell where they come from (Fetch Metadata) to addresses of this machine and over HTTPS.
+ */
+function isPartOfForeignPage(request: HttpRequest): boolean {
+  const site = request.header('sec-fetch-site')
+  if (site === undefined || site === 'none' || site === 'same-origin') return false
+  return request.header('sec-fetch-mode') === 'no-cors'
+}
+
+const FOREIGN_PART = errorReply(403, {
+  code: INVALID_REQUEST,
+  message:
+    'This is no part of a page of another site. Scripts of a page may call it with fetch: --allow-origin ORIGIN',
+  data: { option: '--allow-origin' },
+})
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/i
 const LOOPBACK_ORIGIN = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/

@@ -124,3 +124,33 @@ describe('the origin guard', () => {
     expect(() => originGuard({ allowOrigins: [origin] })).toThrow(TypeError)
   })
 })
+
+describe('parts of pages, which have no origin', () => {
+  const refuses = (site: string | undefined, mode: string, origin?: string) =>
+    originGuard({ allowOrigins: ['https://app.example.com'] })(
+      httpRequest({
+        headers: {
+          'sec-fetch-mode': mode,
+          ...(site === undefined ? {} : { 'sec-fetch-site': site }),
+          ...(origin === undefined ? {} : { origin }),
+        },
+      }),
+    )?.status
+
+  it.each(['cross-site', 'same-site'])('of another site are refused: %s', site => {
+    expect(refuses(site, 'no-cors')).toBe(403)
+  })
+
+  it.each([
+    ['of our own page', 'same-origin', 'no-cors'],
+    ['that a person opened', 'none', 'navigate'],
+    ['to which a person followed a link', 'cross-site', 'navigate'],
+    ['of nobody who says', undefined, 'no-cors'],
+  ] as const)('%s pass', (_, site, mode) => {
+    expect(refuses(site, mode)).toBeUndefined()
+  })
+
+  it('with an allowed origin pass', () => {
+    expect(refuses('cross-site', 'cors', 'https://app.example.com')).toBeUndefined()
+  })
+})

@@ -145,6 +145,14 @@ describe('health', () => {
     expect([silent.status, silent.json.reason]).toEqual([503, 'No answer from the upstream within 20 ms'])
   })
 
+  it('readiness does not say why to foreign pages and under foreign names', async () => {
+    const ready = () => Promise.reject(new Error('the program ended with code 3'))
+    for (const headers of [{ host: 'evil.example' }, { host: 'localhost', origin: 'http://evil.example' }]) {
+      const reply = await send(serve({ ready }).handler, { method: 'GET', path: '/readyz', headers })
+      expect([reply.status, reply.json]).toEqual([503, { status: 'not ready' }])
+    }
+  })
+
   it('is not ready while draining', async () => {
     const face = serve()
     await face.drain(10)
