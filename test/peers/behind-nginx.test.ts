@@ -129,7 +129,7 @@ describe.skipIf(program === undefined)('behind nginx', () => {
     })
   })
 
-  it('streams live longer than its patience, by comments, and only by these', async () => {
+  it('streams and silent calls live longer than its patience, by comments, and only by these', async () => {
     const pauses = [0, 3_500, 0]
     const more = 'proxy_read_timeout 1s;'
     const [kept, cut] = await Promise.all(
@@ -137,8 +137,20 @@ describe.skipIf(program === undefined)('behind nginx', () => {
         behind(ROOT, { ...TRUSTING, keepAliveInterval }, { pauses, more }),
       ),
     )
-    const called = (origin: string | undefined) => modernCall(`${origin}/mcp`, 'clock')
-    const [whole, broken] = await Promise.allSettled([called(kept?.origin), called(cut?.origin)])
+    // Silent until its end; a stream after a second.
+    const silent = await behind(
+      ROOT,
+      { ...TRUSTING, keepAliveInterval: 200 },
+      { pauses: [4_000], more: 'proxy_read_timeout 2500ms;' },
+    )
+    const called = (origin: string | undefined, options?: CallOptions) =>
+      modernCall(`${origin}/mcp`, 'clock', options)
+    const [whole, broken, ended] = await Promise.allSettled([
+      called(kept?.origin),
+      called(cut?.origin),
+      called(silent.origin, { progressToken: undefined }),
+    ])
+    expect(ended).toMatchObject({ status: 'fulfilled', value: { text: expect.stringContaining('in time') } })
     expect(whole).toMatchObject({ status: 'fulfilled', value: { text: expect.stringContaining('in time') } })
     expect(broken.status).toBe('rejected')
     expect(cut?.nginx.log()).toContain('upstream timed out')
@@ -192,6 +204,8 @@ describe.skipIf(program === undefined)('behind nginx', () => {
 interface CallOptions {
   readonly arguments?: object
   readonly headers?: Readonly<Record<string, string>>
+  /** What it wants to hear progress by. Default: something. */
+  readonly progressToken?: string | undefined
   /** From where it comes. */
   readonly localAddress?: string
 }
@@ -205,7 +219,7 @@ function modernCall(
   const _meta = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientCapabilities': {},
-    progressToken: 'mine',
+    progressToken: 'progressToken' in options ? options.progressToken : 'mine',
   }
   const params = { name, arguments: options.arguments ?? {}, _meta }
   const headers = {
