@@ -12,7 +12,7 @@ import { type Server, serve } from '../../src/node/serve.js'
 import { type Chromium, type Site, startChromium, startSite } from '../fixtures/chromium.js'
 import { installedProgram } from '../fixtures/installed-program.js'
 import { type ModernServer, modernServer } from '../fixtures/modern-server.js'
-import { ANYPORT, type Anyport, startAnyport } from './start-anyport.js'
+import { ANYPORT, type Anyport, startAnyport } from '../peers/start-anyport.js'
 
 const program = installedProgram('chromium', 'chromium-browser', 'google-chrome')
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
