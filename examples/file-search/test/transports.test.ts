@@ -1,0 +1,129 @@
+/** A session of each client on each transport: the same answers. */
+
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { connect, MAIN, type Program, program, WAYS } from './program.js'
+import { tree } from './tree.js'
+
+const folder = tree({
+  'src/one.ts': 'const one = 1\n',
+  'src/two.ts': 'const two = 2\nconst three = 3\n',
+  'big/huge.txt': 'a line\n',
+})
+// Half a minute's work for a search of this file alone.
+truncateSync(join(folder, 'big/huge.txt'), 64 * 2 ** 30)
+let over: Program
+
+beforeAll(async () => {
+  over = await program([folder], ['--max-file-size', '100000'])
+})
+
+describe.each(WAYS)('%s', way => {
+  it('finds, searches, reads, and follows links', async () => {
+    const client = await connect(way, [folder], over)
+    expect(await client.listTools()).toEqual(['find_files', 'search_text', 'read_lines'])
+
+    const found = await client.call('find_files', { globs: ['*.ts'] })
+    expect(found.structuredContent.files.map(({ path }: { path: string }) => path)).toEqual(['src/one.ts', 'src/two.ts'])
+
+    const heard: string[] = []
+    const searched = await client.call(
+      'search_text',
+      { pattern: 'const', path: 'src', maxResults: 2 },
+      { onprogress: ({ message }) => heard.push(message ?? '') },
+    )
+    expect(heard.length).toBeGreaterThan(0)
+    expect(searched.structuredContent).toMatchObject({ matches: 3, filesWithMatches: 2, complete: true })
+    expect(searched.content[0]?.text).toContain('src/one.ts\n1: const one = 1\n')
+    const { nextCursor } = searched.structuredContent
+    const next = await client.call('search_text', { pattern: 'const', path: 'src', maxResults: 2, cursor: nextCursor })
+    expect(next.content[0]?.text).toContain('src/two.ts\n2: const three = 3\n')
+
+    const link = next.content.find(({ type }) => type === 'resource_link')
+    expect(link?.uri).toBe(pathToFileURL(join(folder, 'src/two.ts')).href)
+    expect(await client.readResource(link?.uri ?? '')).toMatchObject([{ text: 'const two = 2\nconst three = 3\n' }])
+    await expect(client.readResource('file:///etc/passwd')).rejects.toThrow(/in the allowed folders/)
+
+    const lines = await client.call('read_lines', { path: 'src/two.ts', from: 2 })
+    expect(lines.structuredContent).toMatchObject({ lines: ['const three = 3'], totalLines: 2 })
+
+    const refused = await client.call('read_lines', { path: '../etc/passwd' })
+    expect(refused.isError).toBe(true)
+    expect(refused.content[0]?.text).toMatch(/^There is no ".*" in the allowed folders\.$/)
+    await client.close()
+  })
+
+  it('narrows the folders to what the client has open', async () => {
+    const client = await connect(way, [folder], over, [pathToFileURL(join(folder, 'src')).href, 'file:///etc'])
+    const found = await client.call('find_files', {})
+    expect(found.structuredContent.files.map(({ path }: { path: string }) => path)).toEqual(['one.ts', 'two.ts'])
+    expect((await client.call('read_lines', { path: join(folder, 'big/huge.txt') })).isError).toBe(true)
+    expect((await client.call('read_lines', { path: '/etc/passwd' })).isError).toBe(true)
+    await client.close()
+
+    const elsewhere = await connect(way, [folder], over, ['file:///etc'])
+    const refused = await elsewhere.call('find_files', {})
+    expect(refused.content[0]?.text).toMatch(/None of the folders/)
+    await elsewhere.close()
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('cancellation', () => {
+  it.each(['v1 http', 'v1 sse', 'v2 http modern'] as const)('%s: nothing works on after 100 ms', async way => {
+    const client = await connect(way, [folder], over)
+    const controller = new AbortController()
+    const options = { signal: controller.signal, onprogress: () => {} }
+    const calling = client.call('search_text', { pattern: 'nothing', path: 'big/huge.txt' }, options).catch(() => 'cancelled')
+    await until(() => searchesOf(over) === 1, 20_000)
+    const left = performance.now()
+    controller.abort()
+    expect(await calling).toBe('cancelled')
+    await until(() => searchesOf(over) === 0, 5_000)
+    // 100 ms is what it takes at most on a machine that is not busy; under tests with others it is given more.
+    const took = performance.now() - left
+    console.log(`cancelled over ${way}: no search ran any more after ${Math.round(took)} ms`)
+    expect(took).toBeLessThan(500)
+    await client.close()
+  })
+})
+
+it('says what is wrong with its arguments', () => {
+  const started = (args: readonly string[]) => {
+    try {
+      return execFileSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    } catch (error) {
+      return (error as { stderr: string }).stderr
+    }
+  }
+  expect(started(['--help'])).toContain('Usage: file-search')
+  expect(started([])).toContain('name at least one folder')
+  expect(started(['/nowhere/at/all'])).toContain('ENOENT')
+  expect(started(['--timeout', 'soon', folder])).toContain('--timeout: expected a number')
+  expect(started(['--what', folder])).toContain("Unknown option '--what'")
+})
+
+/** How many programs it has started that still run. */
+function searchesOf({ child }: Program): number {
+  const threads = `/proc/${child.pid}/task`
+  return readdirSync(threads).flatMap(thread => childrenOf(join(threads, thread, 'children'))).length
+}
+
+function childrenOf(file: string): readonly string[] {
+  try {
+    return readFileSync(file, 'utf8').split(' ').filter(Boolean)
+  } catch {
+    // The thread has ended.
+    return []
+  }
+}
+
+async function until(condition: () => boolean, limit: number): Promise<void> {
+  const end = performance.now() + limit
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`It did not happen within ${limit} ms`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
