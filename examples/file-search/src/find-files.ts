@@ -2,6 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import fuzzysort from 'fuzzysort'
+import { counted } from './counted.js'
 import { readCursor, writeCursor } from './cursor.js'
 import type { Folders } from './folders.js'
 import { globTest } from './globs.js'
@@ -98,8 +99,8 @@ export async function findFiles(question: FileQuestion, options: FileSearchOptio
   const page = sorted.slice(0, maxResults)
   const found = await stillFiles(folders, page)
   if (found.length < page.length)
-    problems.push(`${page.length - found.length} files were left out: they are gone`)
-  if (unreadable > 0) problems.push(`${unreadable} files have names that are not UTF-8`)
+    problems.push(`Left out, since they are gone: ${counted(page.length - found.length, 'file')}`)
+  if (unreadable > 0) problems.push(`Names that are not UTF-8: ${counted(unreadable, 'file')}`)
   const last = page.at(-1)
   const more = complete && last !== undefined && sorted.length > maxResults
   const next = more ? { nextCursor: writeCursor(question, [last.score, last.path]) } : {}

@@ -15,9 +15,10 @@ const MAX_ALTERNATIVES = 100
 export function globTest(globs: readonly string[]): PathTest {
   if (globs.length === 0) return () => true
   const tests = alternatives(globs).map(compile)
+  const wholePath = tests.some(({ whole }) => whole)
   return path => {
-    const names = path.split('/')
-    return tests.some(test => test(names))
+    const names = wholePath ? path.split('/') : [path.slice(path.lastIndexOf('/') + 1)]
+    return tests.some(({ test }) => test(names))
   }
 }
 
@@ -75,14 +76,14 @@ function next(text: string, from: number, wanted: string): number {
 type Token = (character: string) => boolean
 type Names = readonly string[]
 
-function compile(glob: string): (names: Names) => boolean {
+function compile(glob: string): { readonly whole: boolean; readonly test: (names: Names) => boolean } {
   if (!glob.includes('/')) {
     const test = nameTest(glob)
-    return names => test(names.at(-1) ?? '')
+    return { whole: false, test: names => test(names.at(-1) ?? '') }
   }
   const parts = glob.replace(/^\//, '').split('/')
   const tests = parts.map(part => (part === '**' ? STAR : nameTest(part)))
-  return names => wild(tests, names, (test, name) => test(name))
+  return { whole: true, test: names => wild(tests, names, (test, name) => test(name)) }
 }
 
 function nameTest(glob: string): (name: string) => boolean {

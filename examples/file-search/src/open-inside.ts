@@ -29,24 +29,27 @@ export const BEST_PROOF: Proof = process.platform === 'linux' ? 'descriptor' : '
 /** From `linux/fcntl.h`; Node does not name it. Such a descriptor says what a file is, and cannot read it: devices and pipes notice nothing. */
 const O_PATH = 0o10000000
 
-/** Opens a regular file for reading. Throws `Refusal` for whatever else it is, wherever else it is. */
-export async function openFile(folders: Folders, path: string, proof = BEST_PROOF): Promise<OpenFile> {
-  const opened = await opening(path, () =>
-    proof === 'descriptor' ? byDescriptor(folders, path) : byNames(folders, path),
-  )
+/**
+ * Opens a regular file for reading, by the path that a caller gave: see `pathOf`. Throws `Refusal` for whatever else it is, wherever else it is.
+ */
+export async function openFile(folders: Folders, asked: string, proof = BEST_PROOF): Promise<OpenFile> {
+  const path = await pathOf(folders, asked)
+  const by = proof === 'descriptor' ? byDescriptor : byNames
+  const opened = await opening(asked, () => by(folders, path, asked))
   return { ...opened, [Symbol.asyncDispose]: () => opened.handle.close() }
 }
 
 /** What there is at a path, without reading it. Throws `Refusal` where nothing is, or it is elsewhere. */
-export async function find(folders: Folders, path: string, proof = BEST_PROOF): Promise<Found> {
-  return await opening(path, async () => {
+export async function find(folders: Folders, asked: string, proof = BEST_PROOF): Promise<Found> {
+  const path = await pathOf(folders, asked)
+  return await opening(asked, async () => {
     if (proof === 'names') {
       const real = await realpath(path)
-      return { path: inside(folders, real, path), stats: await stat(real) }
+      return { path: inside(folders, real, asked), stats: await stat(real) }
     }
     const anchor = await open(path, O_PATH)
     try {
-      return await proven(folders, path, anchor)
+      return await proven(folders, anchor, asked)
     } finally {
       await anchor.close()
     }
@@ -57,7 +60,7 @@ export async function find(folders: Folders, path: string, proof = BEST_PROOF): 
  * The absolute path that a caller means: `file:` URIs and absolute paths as they are, others in the first folder where there is such a thing.
  * It is not proven to be inside.
  */
-export async function pathOf(folders: Folders, asked: string): Promise<string> {
+async function pathOf(folders: Folders, asked: string): Promise<string> {
   if (asked.includes('\0')) throw new Refusal('A path cannot have a NUL character in it.')
   // NTFS has further streams of a file behind a second colon.
   if (
@@ -81,11 +84,11 @@ export async function pathOf(folders: Folders, asked: string): Promise<string> {
   return resolve(folders.at(-1) ?? sep, asked)
 }
 
-async function byDescriptor(folders: Folders, path: string) {
+async function byDescriptor(folders: Folders, path: string, asked: string) {
   const anchor = await open(path, O_PATH)
   try {
-    const found = await proven(folders, path, anchor)
-    regular(found.stats, path)
+    const found = await proven(folders, anchor, asked)
+    regular(found.stats, asked)
     // The same file again, whatever its name means by now.
     const handle = await open(linkOf(anchor), constants.O_RDONLY | constants.O_NONBLOCK)
     return { ...found, handle }
@@ -94,7 +97,7 @@ async function byDescriptor(folders: Folders, path: string) {
   }
 }
 
-async function proven(folders: Folders, asked: string, anchor: FileHandle): Promise<Found> {
+async function proven(folders: Folders, anchor: FileHandle, asked: string): Promise<Found> {
   const stats = await anchor.stat()
   const path = await readlink(linkOf(anchor))
   // Deleted meanwhile: its link says so in words that could also be a name.
@@ -107,15 +110,15 @@ function linkOf(handle: FileHandle): string {
 }
 
 /** Without such links: the file that was opened must be the one that a path free of links, inside, leads to. */
-async function byNames(folders: Folders, path: string) {
-  regular(await stat(path), path)
+async function byNames(folders: Folders, path: string, asked: string) {
+  regular(await stat(path), asked)
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     const stats = await handle.stat()
-    regular(stats, path)
-    const real = inside(folders, await realpath(path), path)
+    regular(stats, asked)
+    const real = inside(folders, await realpath(path), asked)
     const named = await lstat(real)
-    if (named.ino !== stats.ino || named.dev !== stats.dev) throw elsewhere(path)
+    if (named.ino !== stats.ino || named.dev !== stats.dev) throw elsewhere(asked)
     return { path: real, stats, handle }
   } catch (error) {
     await handle.close()
@@ -123,9 +126,9 @@ async function byNames(folders: Folders, path: string) {
   }
 }
 
-function regular(stats: Stats, path: string): void {
-  if (stats.isDirectory()) throw new Refusal(`${shown(path)} is a folder, not a file.`)
-  if (!stats.isFile()) throw new Refusal(`${shown(path)} is not a regular file.`)
+function regular(stats: Stats, asked: string): void {
+  if (stats.isDirectory()) throw new Refusal(`${shown(asked)} is a folder, not a file.`)
+  if (!stats.isFile()) throw new Refusal(`${shown(asked)} is not a regular file.`)
 }
 
 function inside(folders: Folders, real: string, asked: string): string {
@@ -134,11 +137,11 @@ function inside(folders: Folders, real: string, asked: string): string {
 }
 
 /** The same words for what is missing and for what is outside: otherwise they would tell what there is outside. */
-function elsewhere(path: string): Refusal {
-  return new Refusal(`There is no ${shown(path)} in the allowed folders.`)
+function elsewhere(asked: string): Refusal {
+  return new Refusal(`There is no ${shown(asked)} in the allowed folders.`)
 }
 
-async function opening<T>(path: string, work: () => Promise<T>): Promise<T> {
+async function opening<T>(asked: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
@@ -146,7 +149,7 @@ async function opening<T>(path: string, work: () => Promise<T>): Promise<T> {
     // Permissions inside are named below the same words, since whether a name outside may be read is nobody's matter either.
     if (code === 'EMFILE' || code === 'ENFILE')
       throw new Refusal('Too many files are open on this machine; try again.')
-    if (code !== undefined) throw elsewhere(path)
+    if (code !== undefined) throw elsewhere(asked)
     throw error
   }
 }

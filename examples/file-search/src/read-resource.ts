@@ -2,7 +2,7 @@
 
 import { pieces } from './byte-source.js'
 import { decoded, isBinary, markOf } from './encodings.js'
-import { openFile, pathOf } from './open-inside.js'
+import { openFile } from './open-inside.js'
 import { uriOf } from './paths.js'
 import { Refusal } from './refusal.js'
 import type { Call } from './server.js'
@@ -11,7 +11,7 @@ import type { Call } from './server.js'
 const MAX_SIZE = 1024 * 1024
 
 export async function readResource(asked: URL, { folders, context }: Call) {
-  await using file = await openFile(folders, await pathOf(folders, asked.href))
+  await using file = await openFile(folders, asked.href)
   const { size } = file.stats
   if (size > MAX_SIZE)
     throw new Refusal(`The file has ${size} bytes, more than ${MAX_SIZE}: read parts of it with read_lines.`)

@@ -2,6 +2,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { constants } from 'node:fs'
+import { access, chmod } from 'node:fs/promises'
 import { rgPath } from '@vscode/ripgrep'
 import { Refusal } from './refusal.js'
 
@@ -38,6 +40,8 @@ export async function ripgrep(run: Run): Promise<Ended> {
 
 async function runNow({ folder, arguments: args, separator, onPart, signal }: Run): Promise<Ended> {
   signal.throwIfAborted()
+  ready ??= makeExecutable()
+  await ready
   const child = spawn(rgPath, ['--no-config', ...args], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -71,6 +75,18 @@ async function runNow({ folder, arguments: args, separator, onPart, signal }: Ru
   } finally {
     signal.removeEventListener('abort', end)
     running.delete(child)
+  }
+}
+
+let ready: Promise<void> | undefined
+
+/** Whoever unpacked a desktop bundle may have lost the mode of the program. */
+async function makeExecutable(): Promise<void> {
+  try {
+    await access(rgPath, constants.X_OK)
+  } catch {
+    // Where this fails, starting it says why.
+    await chmod(rgPath, 0o755).catch(() => {})
   }
 }
 

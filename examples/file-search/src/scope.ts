@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Folders } from './folders.js'
-import { find, pathOf } from './open-inside.js'
+import { find } from './open-inside.js'
 import { Refusal } from './refusal.js'
 
 export interface Scope {
@@ -32,7 +32,7 @@ export interface Place {
 
 export async function placesOf(folders: Folders, path: string | undefined): Promise<readonly Place[]> {
   if (path === undefined) return folders.map(folder => ({ folder }))
-  const found = await find(folders, await pathOf(folders, path))
+  const found = await find(folders, path)
   if (found.stats.isDirectory()) return [{ folder: found.path }]
   // ripgrep would wait for a pipe to be written to.
   if (!found.stats.isFile())

@@ -1,5 +1,6 @@
 /** Searches in files: ripgrep finds, this process reads what is shown. */
 
+import { counted } from './counted.js'
 import { readCursor, writeCursor } from './cursor.js'
 import type { Folders } from './folders.js'
 import { globTest, nameGlobs } from './globs.js'
@@ -72,9 +73,11 @@ export async function searchText(question: TextQuestion, options: TextSearchOpti
   const complete = !limit.ranOut()
   const page = await shownPage(events, question.context, options)
   if (page.gone > 0)
-    problems.push(`${page.gone} matches were left out: their files changed during the search`)
+    problems.push(
+      `Left out, since their files changed during the search: ${counted(page.gone, 'match', 'matches')}`,
+    )
   if (events.counts.unreadable > 0)
-    problems.push(`${events.counts.unreadable} files could not be read as text`)
+    problems.push(`Could not be read as text: ${counted(events.counts.unreadable, 'file')}`)
   const more = page.more || (complete && events.leftOut)
   return {
     ...events.counts,
@@ -164,30 +167,35 @@ async function shownPage(
   context: number,
   { folders, maxResults, signal }: TextSearchOptions,
 ) {
-  const found: ShownFile[] = []
+  const parts: FileMatches[] = []
   let room = maxResults
   let text = MAX_TEXT
-  let gone = 0
   let more = false
-  let last: { readonly path: string; readonly line: number } | undefined
   for (const file of events.files) {
-    if (room <= 0 || text <= 0) {
-      more = true
-      break
-    }
-    const part = firstMatches(file, room, text, context)
-    more ||= part.matches < file.matches
-    room -= part.matches
-    text -= part.lines.reduce((sum, line) => sum + line.bytes.length + LINE_COST, 0)
-    last = { path: file.path, line: part.lines.findLast(({ column }) => column !== undefined)?.number ?? 0 }
-    const shown = await shownFile(folders, part, signal)
-    gone += shown === undefined ? part.matches : shown.gone
-    if (shown?.lines.some(({ column }) => column !== undefined)) found.push(shown)
-    if (part.matches < file.matches) break
+    const part = room > 0 && text > 0 ? firstMatches(file, room, text, context) : undefined
+    more = part === undefined || part.matches < file.matches
+    if (part !== undefined) parts.push(part)
+    if (more) break
+    room -= part?.matches ?? 0
+    text -= part?.lines.reduce((sum, line) => sum + line.bytes.length + LINE_COST, 0) ?? 0
   }
-  return { found, gone, more, last }
+  const found: ShownFile[] = []
+  let gone = 0
+  for (let first = 0; first < parts.length; first += AT_ONCE) {
+    const some = parts.slice(first, first + AT_ONCE)
+    const shown = await Promise.all(some.map(part => shownFile(folders, part, signal)))
+    for (const [index, file] of shown.entries()) {
+      gone += file === undefined ? (some[index]?.matches ?? 0) : file.gone
+      if (file?.lines.some(({ column }) => column !== undefined)) found.push(file)
+    }
+  }
+  const last = parts.at(-1)
+  const line = last?.lines.findLast(({ column }) => column !== undefined)?.number ?? 0
+  return { found, gone, more, last: last === undefined ? undefined : { path: last.path, line } }
 }
 
+/** Files that are open for one page. */
+const AT_ONCE = 16
 const LINE_COST = 40
 
 function firstMatches(file: FileMatches, room: number, text: number, context: number): FileMatches {

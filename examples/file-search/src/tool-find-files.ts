@@ -1,6 +1,7 @@
 /** The tool `find_files`. */
 
 import { z } from 'zod'
+import { counted } from './counted.js'
 import { findFiles } from './find-files.js'
 import { linksTo, nameOf, uriOf } from './paths.js'
 import { progressOf } from './progress.js'
@@ -50,7 +51,7 @@ export async function findFilesTool(input: z.infer<typeof INPUT>, { folders, lim
     maxResults,
     cursor,
     signal: context.mcpReq.signal,
-    onSeen: (seen, found) => progress.say(() => `${found} of ${seen} files so far`),
+    onSeen: (seen, found) => progress.say(() => `${found} of ${counted(seen, 'file')} so far`),
   })
   const { found, matches, filesSeen, complete, nextCursor, problems } = page
   const lines = found.map(({ path }) => nameOf(folders, path))
@@ -61,7 +62,7 @@ export async function findFilesTool(input: z.infer<typeof INPUT>, { folders, lim
         text: [
           ...lines,
           ...(lines.length > 0 ? [''] : []),
-          `${found.length} of ${matches} files that fit, of ${filesSeen}.`,
+          `${found.length} of ${counted(matches, 'file')} that ${matches === 1 ? 'fits' : 'fit'}, of ${filesSeen}.`,
           ...(complete
             ? []
             : [

@@ -1,7 +1,8 @@
 /** The tool `read_lines`. */
 
 import { z } from 'zod'
-import { openFile, pathOf } from './open-inside.js'
+import { counted } from './counted.js'
+import { openFile } from './open-inside.js'
 import { linksTo, nameOf, uriOf } from './paths.js'
 import { readLines } from './read-lines.js'
 import { Refusal } from './refusal.js'
@@ -37,7 +38,7 @@ export async function readLinesTool(
   { path, from, count }: z.infer<typeof INPUT>,
   { folders, limits, context }: Call,
 ) {
-  await using file = await openFile(folders, await pathOf(folders, path))
+  await using file = await openFile(folders, path)
   using limit = timeLimit(context.mcpReq.signal, limits.timeout)
   const page = await readLines(file, from, count, limit.signal).catch(error => {
     if (limit.ranOut()) throw new Refusal(`Line ${from} was not reached within ${limits.timeout / 1000} s.`)
@@ -50,8 +51,10 @@ export async function readLinesTool(
       {
         type: 'text' as const,
         text: [
-          ...lines.map((line, index) => `${from + index}: ${line}`),
-          ...(more ? [`There is more: go on with from ${next}`] : [`The end: ${totalLines} lines.`]),
+          ...lines.map((line, index) => `${from + index}: ${line}`.trimEnd()),
+          ...(more
+            ? [`There is more: go on with from ${next}`]
+            : [`The end: ${counted(totalLines ?? 0, 'line')}.`]),
         ].join('\n'),
       },
       ...linksTo(folders, [file.path]),

@@ -1,6 +1,7 @@
 /** The tool `search_text`. */
 
 import { z } from 'zod'
+import { counted } from './counted.js'
 import type { Folders } from './folders.js'
 import { linksTo, nameOf, uriOf } from './paths.js'
 import { progressOf } from './progress.js'
@@ -77,7 +78,7 @@ export async function searchTextTool(input: z.infer<typeof INPUT>, { folders, li
     onFound: (counts, latest) =>
       progress.say(async () => {
         const { line, path } = await firstLine(folders, latest, signal)
-        const so = `${counts.matches} matches in ${counts.files} files so far`
+        const so = `${counted(counts.matches, 'match', 'matches')} in ${counted(counts.files, 'file')} so far`
         return line === undefined
           ? so
           : `${so}; ${path}:${line.number}: ${line.text.trim().slice(0, MAX_NEWS)}`
@@ -130,7 +131,7 @@ function textOf(page: TextPage, name: (path: string) => string): string {
         index > 0 &&
         number > (lines[index - 1]?.number ?? 0) + 1 &&
         lines.some(line => line.column === undefined)
-      return [...(gap ? ['--'] : []), `${number}${column === undefined ? '-' : ':'} ${text}`]
+      return [...(gap ? ['--'] : []), `${number}${column === undefined ? '-' : ':'} ${text}`.trimEnd()]
     })
     return `${[name(path), ...rows].join('\n')}\n`
   })
@@ -138,10 +139,10 @@ function textOf(page: TextPage, name: (path: string) => string): string {
     (sum, { lines }) => sum + lines.filter(({ column }) => column !== undefined).length,
     0,
   )
-  const searched = complete ? ` ${filesSearched} files were searched.` : ''
+  const searched = complete ? ` Searched ${counted(filesSearched, 'file')}.` : ''
   return [
     ...blocks,
-    `${shown} of ${atLeast || !complete ? 'at least ' : ''}${matches} matches in ${files} files.${searched}`,
+    `${shown} of ${atLeast || !complete ? 'at least ' : ''}${counted(matches, 'match', 'matches')} in ${counted(files, 'file')}.${searched}`,
     ...(complete
       ? []
       : [

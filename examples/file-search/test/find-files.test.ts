@@ -39,7 +39,9 @@ it('tells size and time, and counts what it saw', async () => {
 })
 
 it.each([{}, { name: 'f' }])('pages through everything, once: %j', async question => {
-  const many = tree(Object.fromEntries(Array.from({ length: 500 }, (_, file) => [`d${file % 9}/f${file}.txt`, ''])))
+  const many = tree(
+    Object.fromEntries(Array.from({ length: 500 }, (_, file) => [`d${file % 9}/f${file}.txt`, ''])),
+  )
   const all = names(many, await files(many, question, { maxResults: 1000 }))
   const paged: string[] = []
   let cursor: string | undefined

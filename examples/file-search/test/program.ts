@@ -51,7 +51,10 @@ export interface AnyClient {
 }
 export interface CallOptions {
   readonly signal?: AbortSignal
-  readonly onprogress?: (progress: { readonly progress: number; readonly message?: string | undefined }) => void
+  readonly onprogress?: (progress: {
+    readonly progress: number
+    readonly message?: string | undefined
+  }) => void
 }
 export interface Answer {
   readonly content: readonly { readonly type: string; readonly text?: string; readonly uri?: string }[]
@@ -60,11 +63,24 @@ export interface Answer {
   readonly isError?: boolean
 }
 
-export const WAYS = ['v1 stdio', 'v1 http', 'v1 sse', 'v2 stdio', 'v2 http', 'v2 stdio modern', 'v2 http modern'] as const
+export const WAYS = [
+  'v1 stdio',
+  'v1 http',
+  'v1 sse',
+  'v2 stdio',
+  'v2 http',
+  'v2 stdio modern',
+  'v2 http modern',
+] as const
 export type Way = (typeof WAYS)[number]
 
 /** Connects; with roots, the client lists these. */
-export async function connect(way: Way, folders: readonly string[], over: Program, roots?: readonly string[]): Promise<AnyClient> {
+export async function connect(
+  way: Way,
+  folders: readonly string[],
+  over: Program,
+  roots?: readonly string[],
+): Promise<AnyClient> {
   const [generation, transport, era] = way.split(' ')
   const command = { command: process.execPath, args: [MAIN, ...folders], stderr: 'inherit' as const }
   const capabilities = roots === undefined ? {} : { roots: {} }
@@ -72,10 +88,13 @@ export async function connect(way: Way, folders: readonly string[], over: Progra
   const client =
     generation === 'v1'
       ? new V1({ name: 'test', version: '1' }, { capabilities })
-      : new V2({ name: 'test', version: '1' }, {
-          capabilities,
-          ...(era === 'modern' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {}),
-        })
+      : new V2(
+          { name: 'test', version: '1' },
+          {
+            capabilities,
+            ...(era === 'modern' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {}),
+          },
+        )
   if (roots !== undefined) {
     if (client instanceof V1) client.setRequestHandler(ListRootsRequestSchema, () => listed)
     else client.setRequestHandler('roots/list', () => listed)

@@ -28,7 +28,10 @@ it.each([
 it('reads what a file says it is written in', async () => {
   const wide = Buffer.from('\ufeffeins ä\nzwei 😀\n', 'utf16le')
   expect(await read(wide, 2)).toMatchObject({ encoding: 'utf-16le', lines: ['zwei 😀'] })
-  expect(await read(Buffer.from(wide).swap16())).toMatchObject({ encoding: 'utf-16be', lines: ['eins ä', 'zwei 😀'] })
+  expect(await read(Buffer.from(wide).swap16())).toMatchObject({
+    encoding: 'utf-16be',
+    lines: ['eins ä', 'zwei 😀'],
+  })
   expect(await read('\ufeffä\n')).toMatchObject({ encoding: 'utf-8', lines: ['ä'] })
   expect(await read(Buffer.from('ä\n', 'latin1'))).toMatchObject({ encoding: 'windows-1252', lines: ['ä'] })
 })

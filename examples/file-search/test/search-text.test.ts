@@ -23,7 +23,14 @@ it('finds lines, with what they are in, and leaves out what is hidden and ignore
     'b/deep/keep.log:1:needle',
   ])
   expect(page.found[0]?.lines[0]?.column).toBe(7)
-  expect(page).toMatchObject({ matches: 4, files: 3, filesSearched: 3, complete: true, atLeast: false, problems: [] })
+  expect(page).toMatchObject({
+    matches: 4,
+    files: 3,
+    filesSearched: 3,
+    complete: true,
+    atLeast: false,
+    problems: [],
+  })
   expect(page.nextCursor).toBeUndefined()
 })
 
@@ -41,7 +48,10 @@ it.each([
   [{ pattern: 'needle', include: ['build/**'] }, []],
   [{ pattern: 'needle', exclude: ['deep', '*.ts'] }, ['b/c.md']],
   [{ pattern: 'needle', hidden: true, include: ['.*'] }, ['b/.hidden']],
-  [{ pattern: 'needle', ignored: true, include: ['*.{js,log}'] }, ['b/deep/keep.log', 'b/deep/skip.log', 'build/out.js']],
+  [
+    { pattern: 'needle', ignored: true, include: ['*.{js,log}'] },
+    ['b/deep/keep.log', 'b/deep/skip.log', 'build/out.js'],
+  ],
   [{ pattern: 'needle', path: 'b/deep' }, ['b/deep/keep.log']],
   [{ pattern: 'needle', path: 'a.ts' }, ['a.ts']],
   [{ pattern: '-e' }, []],
@@ -152,7 +162,12 @@ it('cuts long lines around the match', async () => {
 it('reads ignore files of git at home, and above the folder', async () => {
   const home = tree({ 'git/ignore': '*.tmp\n' })
   vi.stubEnv('XDG_CONFIG_HOME', home)
-  const project = tree({ '.gitignore': 'dist\n', 'part/dist/a.txt': 'hit\n', 'part/a.tmp': 'hit\n', 'part/a.txt': 'hit\n' })
+  const project = tree({
+    '.gitignore': 'dist\n',
+    'part/dist/a.txt': 'hit\n',
+    'part/a.tmp': 'hit\n',
+    'part/a.txt': 'hit\n',
+  })
   const page = await search(join(project, 'part'), { pattern: 'hit' })
   vi.unstubAllEnvs()
   expect(hits(join(project, 'part'), page)).toEqual(['a.txt:1:hit'])
@@ -186,7 +201,11 @@ it('stops within 100 ms when the caller leaves, and when the time is up', async 
   truncateSync(join(sparse, 'huge.txt'), 64 * 2 ** 30)
   const limits = { ...LIMITS, maxFileSize: 2 ** 50 }
   const controller = new AbortController()
-  const searching = search(sparse, { pattern: 'nothing', path: 'huge.txt' }, { limits, signal: controller.signal })
+  const searching = search(
+    sparse,
+    { pattern: 'nothing', path: 'huge.txt' },
+    { limits, signal: controller.signal },
+  )
   await new Promise(resolve => setTimeout(resolve, 300))
   const left = performance.now()
   controller.abort(new Error('left'))
@@ -194,7 +213,11 @@ it('stops within 100 ms when the caller leaves, and when the time is up', async 
   // It has ended by then: its pipes are closed. A busy machine needs some more.
   expect(performance.now() - left).toBeLessThan(process.env.CI ? 500 : 300)
 
-  const late = await search(sparse, { pattern: 'nothing', path: 'huge.txt' }, { limits: { ...limits, timeout: 200 } })
+  const late = await search(
+    sparse,
+    { pattern: 'nothing', path: 'huge.txt' },
+    { limits: { ...limits, timeout: 200 } },
+  )
   expect(late).toMatchObject({ complete: false, matches: 0 })
 })
 

@@ -27,7 +27,10 @@ describe.each(WAYS)('%s', way => {
     expect(await client.listTools()).toEqual(['find_files', 'search_text', 'read_lines'])
 
     const found = await client.call('find_files', { globs: ['*.ts'] })
-    expect(found.structuredContent.files.map(({ path }: { path: string }) => path)).toEqual(['src/one.ts', 'src/two.ts'])
+    expect(found.structuredContent.files.map(({ path }: { path: string }) => path)).toEqual([
+      'src/one.ts',
+      'src/two.ts',
+    ])
 
     const heard: string[] = []
     const searched = await client.call(
@@ -39,12 +42,19 @@ describe.each(WAYS)('%s', way => {
     expect(searched.structuredContent).toMatchObject({ matches: 3, filesWithMatches: 2, complete: true })
     expect(searched.content[0]?.text).toContain('src/one.ts\n1: const one = 1\n')
     const { nextCursor } = searched.structuredContent
-    const next = await client.call('search_text', { pattern: 'const', path: 'src', maxResults: 2, cursor: nextCursor })
+    const next = await client.call('search_text', {
+      pattern: 'const',
+      path: 'src',
+      maxResults: 2,
+      cursor: nextCursor,
+    })
     expect(next.content[0]?.text).toContain('src/two.ts\n2: const three = 3\n')
 
     const link = next.content.find(({ type }) => type === 'resource_link')
     expect(link?.uri).toBe(pathToFileURL(join(folder, 'src/two.ts')).href)
-    expect(await client.readResource(link?.uri ?? '')).toMatchObject([{ text: 'const two = 2\nconst three = 3\n' }])
+    expect(await client.readResource(link?.uri ?? '')).toMatchObject([
+      { text: 'const two = 2\nconst three = 3\n' },
+    ])
     await expect(client.readResource('file:///etc/passwd')).rejects.toThrow(/in the allowed folders/)
 
     const lines = await client.call('read_lines', { path: 'src/two.ts', from: 2 })
@@ -57,9 +67,15 @@ describe.each(WAYS)('%s', way => {
   })
 
   it('narrows the folders to what the client has open', async () => {
-    const client = await connect(way, [folder], over, [pathToFileURL(join(folder, 'src')).href, 'file:///etc'])
+    const client = await connect(way, [folder], over, [
+      pathToFileURL(join(folder, 'src')).href,
+      'file:///etc',
+    ])
     const found = await client.call('find_files', {})
-    expect(found.structuredContent.files.map(({ path }: { path: string }) => path)).toEqual(['one.ts', 'two.ts'])
+    expect(found.structuredContent.files.map(({ path }: { path: string }) => path)).toEqual([
+      'one.ts',
+      'two.ts',
+    ])
     expect((await client.call('read_lines', { path: join(folder, 'big/huge.txt') })).isError).toBe(true)
     expect((await client.call('read_lines', { path: '/etc/passwd' })).isError).toBe(true)
     await client.close()
@@ -72,28 +88,36 @@ describe.each(WAYS)('%s', way => {
 })
 
 describe.skipIf(process.platform !== 'linux')('cancellation', () => {
-  it.each(['v1 http', 'v1 sse', 'v2 http modern'] as const)('%s: nothing works on after 100 ms', async way => {
-    const client = await connect(way, [folder], over)
-    const controller = new AbortController()
-    const options = { signal: controller.signal, onprogress: () => {} }
-    const calling = client.call('search_text', { pattern: 'nothing', path: 'big/huge.txt' }, options).catch(() => 'cancelled')
-    await until(() => searchesOf(over) === 1, 20_000)
-    const left = performance.now()
-    controller.abort()
-    expect(await calling).toBe('cancelled')
-    await until(() => searchesOf(over) === 0, 5_000)
-    // 100 ms is what it takes at most on a machine that is not busy; under tests with others it is given more.
-    const took = performance.now() - left
-    console.log(`cancelled over ${way}: no search ran any more after ${Math.round(took)} ms`)
-    expect(took).toBeLessThan(500)
-    await client.close()
-  })
+  it.each(['v1 http', 'v1 sse', 'v2 http modern'] as const)(
+    '%s: nothing works on after 100 ms',
+    async way => {
+      const client = await connect(way, [folder], over)
+      const controller = new AbortController()
+      const options = { signal: controller.signal, onprogress: () => {} }
+      const calling = client
+        .call('search_text', { pattern: 'nothing', path: 'big/huge.txt' }, options)
+        .catch(() => 'cancelled')
+      await until(() => searchesOf(over) === 1, 20_000)
+      const left = performance.now()
+      controller.abort()
+      expect(await calling).toBe('cancelled')
+      await until(() => searchesOf(over) === 0, 5_000)
+      // 100 ms is what it takes at most on a machine that is not busy; under tests with others it is given more.
+      const took = performance.now() - left
+      console.log(`cancelled over ${way}: no search ran any more after ${Math.round(took)} ms`)
+      expect(took).toBeLessThan(500)
+      await client.close()
+    },
+  )
 })
 
 it('says what is wrong with its arguments', () => {
   const started = (args: readonly string[]) => {
     try {
-      return execFileSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+      return execFileSync(process.execPath, [MAIN, ...args], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
     } catch (error) {
       return (error as { stderr: string }).stderr
     }
