@@ -33,12 +33,13 @@ describe.each(WAYS)('%s', way => {
     ])
 
     const heard: string[] = []
-    const searched = await client.call(
-      'search_text',
-      { pattern: 'const', path: 'src', maxResults: 2 },
-      { onprogress: ({ message }) => heard.push(message ?? '') },
-    )
-    expect(heard.length).toBeGreaterThan(0)
+    const first = { pattern: 'const', path: 'src', maxResults: 2 }
+    const onprogress = ({ message }: { readonly message?: string | undefined }) => heard.push(message ?? '')
+    let searched = await client.call('search_text', first, { onprogress })
+    // SDK v1 loses progress that arrives in one piece with the result.
+    for (let again = 0; again < 20 && heard.length === 0; again++)
+      searched = await client.call('search_text', first, { onprogress })
+    expect(heard[0]).toMatch(/^searching$|^\d match/)
     expect(searched.structuredContent).toMatchObject({ matches: 3, filesWithMatches: 2, complete: true })
     expect(searched.content[0]?.text).toContain('src/one.ts\n1: const one = 1\n')
     const { nextCursor } = searched.structuredContent
@@ -93,11 +94,12 @@ describe.skipIf(process.platform !== 'linux')('cancellation', () => {
     async way => {
       const client = await connect(way, [folder], over)
       const controller = new AbortController()
-      const options = { signal: controller.signal, onprogress: () => {} }
+      let heard = 0
+      const options = { signal: controller.signal, onprogress: () => void heard++ }
       const calling = client
         .call('search_text', { pattern: 'nothing', path: 'big/huge.txt' }, options)
         .catch(() => 'cancelled')
-      await until(() => searchesOf(over) === 1, 20_000)
+      await until(() => searchesOf(over) === 1 && heard > 1, 20_000)
       const left = performance.now()
       controller.abort()
       expect(await calling).toBe('cancelled')
