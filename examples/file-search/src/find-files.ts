@@ -76,7 +76,7 @@ export async function findFiles(question: FileQuestion, options: FileSearchOptio
     try {
       await stillThere(place)
       const prefix = place.folder.endsWith('/') ? place.folder : `${place.folder}/`
-      const { code, stderr } = await ripgrep({
+      const ended = await ripgrep({
         folder: place.folder,
         arguments: ['--files', '--null', ...scopeArguments(question, limits), '--', placeArgument(place)],
         separator: 0,
@@ -88,7 +88,7 @@ export async function findFiles(question: FileQuestion, options: FileSearchOptio
         },
         signal: limit.signal,
       })
-      problems.push(...problemsIn(stderr, code !== 2 || /^rg: .*\(os error \d+\)$/m.test(stderr)))
+      problems.push(...(await problemsIn(folders, place, ended)))
     } catch (error) {
       if (limit.ranOut()) break
       throw error

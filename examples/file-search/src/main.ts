@@ -42,6 +42,11 @@ try {
     const folders = await allowedFolders(positionals)
     const server = await serve(() => fileSearchServer({ folders, limits, roots: !values['no-roots'] }))
     if (server.url !== undefined) console.error(`file-search on ${server.url} and ${server.sseUrl}`)
+    // Searches end with what serves them, whether the client has left or somebody stops the program.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => void server.close({ drainTimeout: 0 }))
+    await server.closed
+    process.exit()
   }
 } catch (error) {
   console.error(`file-search: ${error instanceof Error ? error.message : error}\nTry file-search --help`)

@@ -116,7 +116,7 @@ function splitter(separator: number, onPart: Run['onPart']): (chunk: Buffer) => 
   }
 }
 
-/** They end with this process, unless it is killed; then they end at the first word that nobody takes. */
+/** They end with this process; where it is killed, at their first word, which nobody takes, or at the end of their search. */
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')

@@ -1,10 +1,12 @@
 /** What both searches have in common: where they look, what they leave out, and how long they take. */
 
 import { stat } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { Folders } from './folders.js'
 import { find } from './open-inside.js'
+import { nameOf } from './paths.js'
 import { Refusal } from './refusal.js'
+import type { Ended } from './ripgrep.js'
 
 export interface Scope {
   /** A folder or file to search, instead of all allowed folders. */
@@ -60,14 +62,29 @@ export function placeArgument({ only }: Place): string {
   return only === undefined ? './' : `./${only}`
 }
 
-/** What ripgrep complained about, in at most ten lines. Throws `Refusal` where it did not search at all. */
-export function problemsIn(stderr: string, searched: boolean): readonly string[] {
-  const lines = stderr.split('\n').filter(line => line !== '')
-  if (!searched && lines.length > 0) throw new Refusal(stderr.trim().replace(/^rg: /, ''))
-  const said = lines.map(line => line.replace(/^rg: (\.[/\\])?/, ''))
-  return said.length > MAX_PROBLEMS
-    ? [...said.slice(0, MAX_PROBLEMS), `and ${said.length - MAX_PROBLEMS} more`]
-    : said
+/**
+ * What ripgrep complained about, in a few lines: of what is not proven to be inside no name is told. Throws `Refusal` where it did not
+ * search at all, since it could not read a pattern or a glob.
+ */
+export async function problemsIn(
+  folders: Folders,
+  { folder }: Place,
+  ended: Ended,
+): Promise<readonly string[]> {
+  const lines = ended.stderr.split('\n').filter(line => line !== '')
+  const about = lines.map(line => /^rg: (.*): (.*) \(os error \d+\)$/.exec(line))
+  if (ended.code === 2 && lines.length > 0 && about.every(match => match === null))
+    throw new Refusal(ended.stderr.trim().replace(/^rg: /, ''))
+  const told = await Promise.all(
+    about.slice(0, MAX_PROBLEMS).map(async match => {
+      const [, path = '', reason = ''] = match ?? []
+      const found = await find(folders, resolve(folder, path)).catch(() => undefined)
+      return found === undefined ? undefined : `${nameOf(folders, found.path)}: ${reason}`
+    }),
+  )
+  const problems = told.filter(problem => problem !== undefined)
+  const others = lines.length - problems.length
+  return others > 0 ? [...problems, `and ${others} more`] : problems
 }
 
 const MAX_PROBLEMS = 10

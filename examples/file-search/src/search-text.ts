@@ -5,7 +5,7 @@ import { readCursor, writeCursor } from './cursor.js'
 import type { Folders } from './folders.js'
 import { globTest, nameGlobs } from './globs.js'
 import { Refusal } from './refusal.js'
-import { ripgrep } from './ripgrep.js'
+import { type Ended, ripgrep } from './ripgrep.js'
 import {
   type Limits,
   type Place,
@@ -64,7 +64,8 @@ export async function searchText(question: TextQuestion, options: TextSearchOpti
   using limit = timeLimit(signal, limits.timeout)
   for (const place of places) {
     try {
-      problems.push(...(await searchPlace(place, args, events, limit.signal, options.onFound)))
+      const ended = await searchPlace(place, args, events, limit.signal, options.onFound)
+      problems.push(...(await problemsIn(folders, place, ended)))
     } catch (error) {
       if (limit.ranOut()) break
       throw error
@@ -101,11 +102,11 @@ async function searchPlace(
   events: TextEvents,
   signal: AbortSignal,
   onFound: TextSearchOptions['onFound'],
-): Promise<readonly string[]> {
+): Promise<Ended> {
   await stillThere(place)
   events.enter(place.folder)
   let told = events.latest
-  const { code, stderr } = await ripgrep({
+  return await ripgrep({
     folder: place.folder,
     arguments: [...args, '--', placeArgument(place)],
     separator: LINE_FEED,
@@ -117,8 +118,6 @@ async function searchPlace(
     },
     signal,
   })
-  // Patterns and globs that it cannot read make it end before it has searched anything, and said how much that was.
-  return problemsIn(stderr, code !== 2 || /^rg: .*\(os error \d+\)$/m.test(stderr))
 }
 
 const LINE_FEED = 10

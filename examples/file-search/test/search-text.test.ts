@@ -221,6 +221,25 @@ it('stops within 100 ms when the caller leaves, and when the time is up', async 
   expect(late).toMatchObject({ complete: false, matches: 0 })
 })
 
+it('lets four search, some more wait, and refuses the rest', async () => {
+  const sparse = tree({ 'huge.txt': 'needle\n' })
+  truncateSync(join(sparse, 'huge.txt'), 64 * 2 ** 30)
+  const limits = { ...LIMITS, maxFileSize: 2 ** 50 }
+  const controllers = Array.from({ length: 70 }, () => new AbortController())
+  const refused: string[] = []
+  const left = controllers.map(async ({ signal }) => {
+    const searching = search(sparse, { pattern: 'nothing', path: 'huge.txt' }, { limits, signal })
+    await searching.catch((error: Error) => error.message === 'left' || refused.push(error.message))
+  })
+  // The last two find no place.
+  await vi.waitFor(() => expect(refused).toHaveLength(2), { timeout: 20_000 })
+  expect(refused[0]).toMatch(/^Too many searches/)
+  for (const controller of controllers) controller.abort(new Error('left'))
+  await Promise.all(left)
+  expect(refused).toHaveLength(2)
+  expect((await search(folder, { pattern: 'needle' })).matches).toBe(4)
+})
+
 it('searches several folders as one', async () => {
   const one = tree({ 'a.txt': 'hit\n' })
   const two = tree({ 'a.txt': 'hit\n', 'b.txt': 'hit\n' })

@@ -1,7 +1,7 @@
 /** A session of each client on each transport: the same answers. */
 
-import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -99,11 +99,11 @@ describe.skipIf(process.platform !== 'linux')('cancellation', () => {
       const calling = client
         .call('search_text', { pattern: 'nothing', path: 'big/huge.txt' }, options)
         .catch(() => 'cancelled')
-      await until(() => searchesOf(over) === 1 && heard > 1, 20_000)
+      await until(() => searchesOf(over.child.pid).length === 1 && heard > 1, 20_000)
       const left = performance.now()
       controller.abort()
       expect(await calling).toBe('cancelled')
-      await until(() => searchesOf(over) === 0, 5_000)
+      await until(() => searchesOf(over.child.pid).length === 0, 5_000)
       // 100 ms is what it takes at most on a machine that is not busy; under tests with others it is given more.
       const took = performance.now() - left
       console.log(`cancelled over ${way}: no search ran any more after ${Math.round(took)} ms`)
@@ -111,6 +111,43 @@ describe.skipIf(process.platform !== 'linux')('cancellation', () => {
       await client.close()
     },
   )
+})
+
+describe.skipIf(process.platform !== 'linux')('an end', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('by %s ends searches as well', async signal => {
+    const ended = await program([folder], ['--max-file-size', '100000'])
+    const client = await connect('v1 http', [folder], ended)
+    const calling = client
+      .call('search_text', { pattern: 'nothing', path: 'big/huge.txt' })
+      .catch(() => 'ended')
+    await until(() => searchesOf(ended.child.pid).length === 1, 20_000)
+    const [search] = searchesOf(ended.child.pid)
+    ended.child.kill(signal)
+    await until(() => ended.child.exitCode === 0 && !existsSync(`/proc/${search}`), 10_000)
+    await client.close()
+    expect(await calling).toBe('ended')
+  })
+
+  it('of the client ends its searches as well, on stdio', async () => {
+    const child = spawn(process.execPath, [MAIN, '--max-file-size', '100000', folder], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    })
+    const say = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+    const clientInfo = { name: 'test', version: '1' }
+    say({
+      id: 1,
+      method: 'initialize',
+      params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo },
+    })
+    say({ method: 'notifications/initialized' })
+    const args = { pattern: 'nothing', path: 'big/huge.txt' }
+    say({ id: 2, method: 'tools/call', params: { name: 'search_text', arguments: args } })
+    await until(() => searchesOf(child.pid).length === 1, 20_000)
+    const [search] = searchesOf(child.pid)
+    child.stdin.end()
+    // anyport gives open calls some seconds.
+    await until(() => child.exitCode === 0 && !existsSync(`/proc/${search}`), 20_000)
+  })
 })
 
 it('says what is wrong with its arguments', () => {
@@ -131,10 +168,10 @@ it('says what is wrong with its arguments', () => {
   expect(started(['--what', folder])).toContain("Unknown option '--what'")
 })
 
-/** How many programs it has started that still run. */
-function searchesOf({ child }: Program): number {
-  const threads = `/proc/${child.pid}/task`
-  return readdirSync(threads).flatMap(thread => childrenOf(join(threads, thread, 'children'))).length
+/** The programs that it has started and that still run. */
+function searchesOf(pid: number | undefined): readonly string[] {
+  const threads = `/proc/${pid}/task`
+  return readdirSync(threads).flatMap(thread => childrenOf(join(threads, thread, 'children')))
 }
 
 function childrenOf(file: string): readonly string[] {
