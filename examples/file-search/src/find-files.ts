@@ -78,7 +78,7 @@ export async function findFiles(question: FileQuestion, options: FileSearchOptio
       const prefix = place.folder.endsWith('/') ? place.folder : `${place.folder}/`
       const ended = await ripgrep({
         folder: place.folder,
-        arguments: ['--files', '--null', ...scopeArguments(question, limits), '--', placeArgument(place)],
+        arguments: ['--files', '--null', ...scopeArguments(question), '--', placeArgument(place)],
         separator: 0,
         onPart: bytes => {
           const path = slashed(bytes.toString())

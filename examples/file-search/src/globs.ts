@@ -32,11 +32,10 @@ export function nameGlobs(globs: readonly string[]): readonly string[] | undefin
 
 function alternatives(globs: readonly string[]): readonly string[] {
   if (globs.length > MAX_GLOBS) throw new Refusal(`At most ${MAX_GLOBS} globs, please.`)
-  const all = globs.flatMap(glob => {
+  return globs.flatMap(glob => {
     if (glob.includes('\0')) throw new Refusal('A glob cannot have a NUL character in it.')
     return expand(glob.replace(/\/$/, '/**'), MAX_ALTERNATIVES)
   })
-  return all
 }
 
 /** `a{b,c}d` as `abd` and `acd`. */

@@ -42,7 +42,7 @@ export async function placesOf(folders: Folders, path: string | undefined): Prom
   return [{ folder: dirname(found.path), only: basename(found.path) }]
 }
 
-export function scopeArguments(scope: Scope, limits: Limits): readonly string[] {
+export function scopeArguments(scope: Scope): readonly string[] {
   const exclude = scope.hidden ? [...scope.exclude, '.git'] : scope.exclude
   for (const glob of scope.exclude) {
     if (glob.startsWith('!') || glob.includes('\0')) throw new Refusal(`Not a glob: ${glob}`)
@@ -51,7 +51,6 @@ export function scopeArguments(scope: Scope, limits: Limits): readonly string[] 
     // What a .gitignore says holds outside of repositories as well.
     '--no-require-git',
     '--no-follow',
-    `--max-filesize=${limits.maxFileSize}`,
     ...(scope.hidden ? ['--hidden'] : []),
     ...(scope.ignored ? ['--no-ignore'] : []),
     ...exclude.map(glob => `--glob=!${glob}`),

@@ -134,7 +134,8 @@ function textArguments(question: TextQuestion, limits: Limits, maxPerFile: numbe
     '--crlf',
     `--max-count=${maxPerFile}`,
     `--context=${context}`,
-    ...scopeArguments(question, limits),
+    `--max-filesize=${limits.maxFileSize}`,
+    ...scopeArguments(question),
     // Unlike --glob, a type does not bring back what ignore files leave out.
     ...(names ?? []).map(name => `--type-add=wanted:${name}`),
     ...(names === undefined ? [] : ['--type=wanted']),

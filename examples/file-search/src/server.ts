@@ -35,6 +35,7 @@ export function fileSearchServer(options: FileSearchOptions): McpServer {
       instructions: [
         'Searches files by name (find_files) and by content (search_text), and reads parts of them (read_lines).',
         `Folders: ${options.folders.join(', ')}. Relative paths are relative to ${options.folders.length > 1 ? 'the first of them that has such a path' : 'it'}.`,
+        `search_text leaves out files of more than ${Math.round(options.limits.maxFileSize / 2 ** 20)} MiB.`,
       ].join(' '),
     },
   )

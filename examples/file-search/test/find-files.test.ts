@@ -1,5 +1,7 @@
+import { truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { files, names, tree } from './tree.js'
+import { files, names, search, tree } from './tree.js'
 
 const folder = tree({
   'src/server.ts': '',
@@ -53,4 +55,12 @@ it.each([{}, { name: 'f' }])('pages through everything, once: %j', async questio
   } while (cursor !== undefined && paged.length < 2000)
   expect(all).toHaveLength(500)
   expect(paged).toEqual(all)
+})
+
+it('finds files that are too large to be searched', async () => {
+  const folder = tree({ 'huge.bin': '', 'small.bin': 'hit\n' })
+  truncateSync(join(folder, 'huge.bin'), 2 ** 40)
+  const page = await files(folder, { globs: ['huge.*'] })
+  expect(page.found.map(({ size }) => size)).toEqual([2 ** 40])
+  expect((await search(folder, { pattern: 'hit' })).filesSearched).toBe(1)
 })
