@@ -65,11 +65,10 @@ export class ModernConnections {
     return connection
   }
 
-  /** Whoever it served has left. */
+  /** Whoever it served has left, with all credentials that he had. */
   end(key: string): void {
-    const opening = this.#opening.get(key)
-    if (opening !== undefined) opening.ended = true
-    this.#stop(key, 'session')
+    for (const [each, opening] of this.#opening) if (isOf(each, key)) opening.ended = true
+    for (const each of [...this.#connections.keys()]) if (isOf(each, key)) this.#stop(each, 'session')
   }
 
   /** Makes room by closing the connection that has been idle for longest. */
@@ -131,4 +130,8 @@ export class ModernConnections {
     this.#closing.add(closing)
     closing.catch(() => {})
   }
+}
+
+function isOf(key: string, owner: string): boolean {
+  return key === owner || key.startsWith(`${owner}|`)
 }

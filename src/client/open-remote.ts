@@ -48,10 +48,14 @@ interface Opening {
  */
 export function remoteOpener({ name, remote }: RemoteTarget): Opener {
   const { transport = 'auto' } = remote
-  const clock = signInClock(remote.authorizer)
-  const endpoint: HttpEndpoint = { ...remote, name, authorizer: clock.authorizer }
+  const shared = signInClock(remote.authorizer)
   let found: Dialect | undefined
-  return async (known, handshake, options, context) => {
+  return async (known, handshake, options, context, signature) => {
+    if ((remote.credentials === undefined) !== (signature === undefined))
+      throw new TypeError('A connection is opened for nobody, or for somebody where credentials are shared')
+    const clock = signature?.authorizer === undefined ? shared : signInClock(signature.authorizer)
+    const headers = signature === undefined ? remote.headers : { ...remote.headers, ...signature.headers }
+    const endpoint: HttpEndpoint = { ...remote, name, headers, authorizer: clock.authorizer }
     const opening: Opening = { endpoint, within: clock.within, transport, handshake, options, context }
     try {
       const opened = await open(opening, known === 'legacy' ? (found ?? known) : known)

@@ -12,6 +12,7 @@ import type { JSONRPCResponse } from '../protocol/message.js'
 import { type Implementation, isObject } from '../protocol/meta.js'
 import { readResult } from '../protocol/raw-json.js'
 import type { Era } from '../protocol/versions.js'
+import type { CallerSignature } from './caller-credentials.js'
 import type { Link } from './link.js'
 import type { Within } from './sign-in-clock.js'
 
@@ -60,6 +61,8 @@ export type Opener = (
   handshake: () => ConnectionOptions,
   options: OpenOptions,
   context: Context,
+  /** Of the caller whom it is for, where credentials differ. */
+  signature?: CallerSignature,
 ) => Promise<Opened>
 
 /** A connection that is open, and on which nothing has been said of any client. */

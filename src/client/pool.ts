@@ -5,6 +5,7 @@ import type { LegacyConnection } from '../legacy/connection.js'
 import type { ConnectionSource, Lease } from '../legacy/connection-source.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
 import { METHOD_LISTEN } from '../protocol/methods.js'
+import type { CallerSignature } from './caller-credentials.js'
 import type { StopReason } from './events.js'
 import type { Link } from './link.js'
 
@@ -12,7 +13,13 @@ export interface PoolOptions {
   readonly name: string
   /** Which group of connections serves a request: nobody else's are ever used for it. */
   readonly keyOf: (request: JSONRPCRequest, context: Context) => string
-  readonly open: (request: JSONRPCRequest, key: string) => Promise<PooledConnection>
+  readonly open: (
+    request: JSONRPCRequest,
+    key: string,
+    signature: CallerSignature | undefined,
+  ) => Promise<PooledConnection>
+  /** What the connections of a caller carry, where that differs. */
+  readonly signatureOf: (context: Context) => CallerSignature | undefined
   /** A connection joins its group. */
   readonly opened: (key: string) => void
   /** A connection is about to be closed; somebody may listen on it. */
@@ -53,6 +60,7 @@ interface Member extends PooledConnection {
 
 interface Group {
   readonly key: string
+  signature: CallerSignature | undefined
   /** Its session has ended. */
   ended: boolean
   readonly members: Member[]
@@ -113,6 +121,7 @@ export class Pool implements ConnectionSource {
 
   acquire(request: JSONRPCRequest, context: Context, exclusive: boolean): Lease | Promise<Lease> {
     const group = this.#group(this.#options.keyOf(request, context))
+    group.signature ??= this.#options.signatureOf(context)
     if (!exclusive) {
       const member = living(group)[0]
       return member === undefined
@@ -283,7 +292,7 @@ export class Pool implements ConnectionSource {
     group.opening += 1
     this.#size += 1
     try {
-      const opened = await this.#options.open(request, group.key)
+      const opened = await this.#options.open(request, group.key, group.signature)
       if (this.#closed || group.ended) {
         this.#options.stopping(group.key, opened.link, 'session', false)
         void opened.connection.close()
@@ -317,7 +326,15 @@ export class Pool implements ConnectionSource {
   #group(key: string): Group {
     let group = this.#groups.get(key)
     if (group === undefined) {
-      group = { key, ended: false, members: [], opening: 0, first: undefined, waiting: [] }
+      group = {
+        key,
+        signature: undefined,
+        ended: false,
+        members: [],
+        opening: 0,
+        first: undefined,
+        waiting: [],
+      }
       this.#groups.set(key, group)
     }
     return group

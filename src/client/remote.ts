@@ -1,4 +1,5 @@
 import type { HttpEndpoint } from '../exchange/http-endpoint.js'
+import type { CallerCredentials } from './caller-credentials.js'
 import type { Target } from './open.js'
 
 /** A server at an HTTP address. */
@@ -13,6 +14,11 @@ export interface RemoteTarget {
 export interface Remote extends Omit<HttpEndpoint, 'name'> {
   /** Default `auto`: found out. */
   readonly transport?: RemoteTransport | undefined
+  /**
+   * What differs from caller to caller. Each then has connections and sessions of his own, and the server is asked for nothing before the first
+   * caller comes. Default: all carry the same.
+   */
+  readonly credentials?: CallerCredentials | undefined
 }
 
 /**

@@ -4,6 +4,7 @@ import type { JSONRPCRequest } from '../protocol/message.js'
 import { clientCapabilitiesOf, clientInfoOf } from '../protocol/meta.js'
 import type { Era } from '../protocol/versions.js'
 import { Backoff } from './backoff.js'
+import type { CallerSignature } from './caller-credentials.js'
 import { Capacity } from './capacity.js'
 import type { StopReason, UpstreamEvent } from './events.js'
 import type { Link } from './link.js'
@@ -44,6 +45,8 @@ export interface StartedFor {
   /** Of those who share the connection, and its failures. */
   key: string
   request: JSONRPCRequest
+  /** What the connection carries, where that differs from caller to caller. */
+  signature?: CallerSignature | undefined
   /** The server was told of the client. */
   known?: boolean
 }
@@ -234,7 +237,7 @@ export class Starts {
     this.#handshaking.add(context)
     try {
       const opener = (await spare)?.open ?? this.#options.opener
-      const opened = await opener(known, handshake, open, context)
+      const opened = await opener(known, handshake, open, context, client.signature)
       if (!this.#closed) return opened
       void opened.link.close()
       throw this.draining()

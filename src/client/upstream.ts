@@ -12,6 +12,7 @@ import { clientCapabilitiesOf, type Implementation } from '../protocol/meta.js'
 import { METHOD_DISCOVER, METHOD_LISTEN } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { type Era, isModernVersion } from '../protocol/versions.js'
+import type { CallerCredentials, CallerSignature } from './caller-credentials.js'
 import type { Capacity } from './capacity.js'
 import type { StopReason, UpstreamEvent } from './events.js'
 import { FastFront, type FrontOptions } from './fast-front.js'
@@ -147,6 +148,8 @@ interface FirstClient extends StartedFor {
 class ServerUpstream implements Upstream, FrontSource {
   #target: Target | RemoteTarget
   #options: UpstreamOptions
+  /** Of a server that is not called with the same for all. */
+  readonly #credentials: CallerCredentials | undefined
   #era: Era | undefined
   #detecting: { readonly era: Promise<Era>; readonly client: FirstClient } | undefined
   #starts: Starts
@@ -165,6 +168,11 @@ class ServerUpstream implements Upstream, FrontSource {
     const { isolation = 'principal', maxConnections = 256 } = options
     this.#target = target
     this.#options = options
+    this.#credentials = isRemote(target) ? target.remote.credentials : undefined
+    if (this.#credentials !== undefined && isolation === 'shared')
+      throw new TypeError(
+        `${target.name}: callers with credentials of their own cannot share a connection; leave out isolation "shared"`,
+      )
     this.#era = options.protocol === 'auto' ? undefined : options.protocol
     this.#starts = new Starts({
       name: target.name,
@@ -200,7 +208,8 @@ class ServerUpstream implements Upstream, FrontSource {
       ...shared,
       name: target.name,
       keyOf: (request, context) => this.#legacyKey(request, context),
-      open: (request, key) => this.#openLegacy(request, key),
+      open: (request, key, signature) => this.#openLegacy(request, key, signature),
+      signatureOf: context => this.#credentials?.of(context.caller),
       maxPerGroup: options.maxAskingConnections ?? 4,
       maxSuspendedPerGroup: options.maxSuspendedConnections ?? 12,
       spillAfter: options.spillAfter ?? 2_000,
@@ -242,8 +251,8 @@ class ServerUpstream implements Upstream, FrontSource {
   async reach(request: JSONRPCRequest, context: Context): Promise<void> {
     if (this.#closed) throw this.#starts.draining()
     const key = this.#isolationKey(context)
-    const era = this.#era ?? (await this.#detect(request, key, this.#legacyKey(request, context)))
-    if (era === 'modern') await this.#modernConnection(key, request)
+    const era = this.#era ?? (await this.#detect(request, key, context))
+    if (era === 'modern') await this.#modernConnection(key, request, context)
     else (await this.#pool.acquire(request, context, false)).release()
   }
 
@@ -255,14 +264,16 @@ class ServerUpstream implements Upstream, FrontSource {
   async *#listen(request: JSONRPCRequest, context: Context): Exchange {
     const own = this.#isolationKey(context)
     const legacyKey = this.#legacyKey(request, context)
-    const era = this.#era ?? (await orCancelled(this.#detect(request, own, legacyKey), context))
+    if (this.#credentials !== undefined) await this.#signing(context)
+    const era = this.#era ?? (await orCancelled(this.#detect(request, own, context), context))
     return yield* this.#rests.listen(era === 'modern' ? own : legacyKey, this.#serve, request, context)
   }
 
   readonly #serve: Handler = (request, context) => {
     if (this.#era === 'legacy') return this.#legacy.handler(request, context)
     if (this.#era === 'modern' && request.method !== METHOD_DISCOVER) {
-      const connection = this.#modern.get(this.#isolationKey(context))
+      // Before the first connection it is found out whether this caller can be signed for at all.
+      const connection = this.#signable(context) ? this.#modern.get(this.#isolationKey(context)) : undefined
       // Where a call may have to wait before it is sent, it may also have to go elsewhere.
       if (connection !== undefined && !connection.link.behind) return connection.handler(request, context)
     }
@@ -282,11 +293,13 @@ class ServerUpstream implements Upstream, FrontSource {
 
   async ready(): Promise<void> {
     if (this.#closed) throw this.#starts.draining()
+    // It can be called for somebody only.
+    if (this.#credentials !== undefined) return
     // One that rests is as good as one that runs.
     if (this.#modern.all().length > 0 || this.#pool.size > 0 || this.#starts.healthy) return
     const key = this.#options.isolation === 'shared' ? '' : 'principal:'
-    if (this.#era === undefined) await this.#detect(READY, key, `${key}|{}`)
-    else if (this.#era === 'modern') await this.#modernConnection(key, READY)
+    if (this.#era === undefined) await this.#detect(READY, key, undefined)
+    else if (this.#era === 'modern') await this.#modernConnection(key, READY, undefined)
     else {
       const opened = await this.#starts.open({ key: `${key}|{}`, request: READY }, 'legacy')
       this.#pool.adopt(`${key}|{}`, opened as OpenedLegacy)
@@ -297,7 +310,8 @@ class ServerUpstream implements Upstream, FrontSource {
     this.#front?.forget(session)
     if (this.#options.isolation !== 'session') return
     const key = `session:${session}`
-    if (this.#detecting?.client.key === key) this.#detecting.client.left = true
+    const client = this.#detecting?.client
+    if (client !== undefined && (client.key === key || client.key.startsWith(`${key}|`))) client.left = true
     this.#end(key)
     this.#rests.forget(key)
   }
@@ -341,6 +355,7 @@ class ServerUpstream implements Upstream, FrontSource {
   async *#cold(request: JSONRPCRequest, context: Context): Exchange {
     if (this.#closed) throw this.#starts.draining()
     const key = this.#isolationKey(context)
+    if (this.#credentials !== undefined) yield* whileWaiting(this.#signing(context), request)
     const era = this.#era ?? (yield* this.#found(request, key, context))
     if (era === 'legacy') return yield* this.#legacy.handler(request, context)
     const response = yield* this.#callModern(key, request, context)
@@ -352,7 +367,7 @@ class ServerUpstream implements Upstream, FrontSource {
   }
 
   #found(request: JSONRPCRequest, key: string, context: Context): AsyncGenerator<JSONRPCNotification, Era> {
-    const detecting = this.#detect(request, key, this.#legacyKey(request, context))
+    const detecting = this.#detect(request, key, context)
     return whileWaiting(orCancelled(detecting, context), request)
   }
 
@@ -369,17 +384,28 @@ class ServerUpstream implements Upstream, FrontSource {
   }
 
   #connecting(key: string, request: JSONRPCRequest, context: Context) {
-    return whileWaiting(orCancelled(this.#modernConnection(key, request), context), request)
+    return whileWaiting(orCancelled(this.#modernConnection(key, request, context), context), request)
   }
 
-  #detect(request: JSONRPCRequest, key: string, legacyKey: string): Promise<Era> {
+  /** Before others may wait for what is opened: what is wrong with one caller's credentials is for him alone. */
+  async #signing(context: Context): Promise<void> {
+    await orCancelled((this.#credentials as CallerCredentials).of(context.caller).ready(context), context)
+  }
+
+  /** `context` is undefined where it is started for nobody. */
+  #detect(request: JSONRPCRequest, key: string, context: Context | undefined): Promise<Era> {
+    const legacyKey = context === undefined ? `${key}|{}` : this.#legacyKey(request, context)
     if (this.#detecting !== undefined) {
       const { era, client } = this.#detecting
+      // What a server answers to the credentials of one caller says nothing to another.
+      if (this.#credentials !== undefined && client.key !== key)
+        return era.catch(() => this.#era ?? this.#detect(request, key, context))
       // Started for nobody, it is for the first who comes.
       if (client.request === READY && !client.known) Object.assign(client, { request, key, legacyKey })
       return era
     }
-    const client: FirstClient = { request, key, legacyKey }
+    const signature = context === undefined ? undefined : this.#credentials?.of(context.caller)
+    const client: FirstClient = { request, key, legacyKey, signature }
     const era = this.#openRemembered(client)
       .then(opened => {
         this.#era = eraOf(opened.dialect)
@@ -412,9 +438,13 @@ class ServerUpstream implements Upstream, FrontSource {
     }
   }
 
-  async #openLegacy(request: JSONRPCRequest, key: string): Promise<OpenedLegacy> {
+  async #openLegacy(
+    request: JSONRPCRequest,
+    key: string,
+    signature: CallerSignature | undefined,
+  ): Promise<OpenedLegacy> {
     try {
-      const opened = await this.#starts.open({ key, request }, 'legacy')
+      const opened = await this.#starts.open({ key, request, signature }, 'legacy')
       if (opened.dialect === 'modern') throw new TypeError('A pinned era changed')
       return opened
     } catch (error) {
@@ -427,9 +457,14 @@ class ServerUpstream implements Upstream, FrontSource {
     }
   }
 
-  #modernConnection(key: string, request: JSONRPCRequest): Promise<ModernConnection> {
+  #modernConnection(
+    key: string,
+    request: JSONRPCRequest,
+    context: Context | undefined,
+  ): Promise<ModernConnection> {
     return this.#modern.need(key, async () => {
-      const opened = await this.#starts.open({ key, request }, 'modern')
+      const signature = context === undefined ? undefined : this.#credentials?.of(context.caller)
+      const opened = await this.#starts.open({ key, request, signature }, 'modern')
       if (opened.dialect !== 'modern') throw new TypeError('A pinned era changed')
       return opened
     })
@@ -465,9 +500,24 @@ class ServerUpstream implements Upstream, FrontSource {
     if (this.#era === 'modern') this.#era = undefined
   }
 
+  /** What a caller lacks is told as the failure of the call. */
+  #signable({ caller }: Context): boolean {
+    if (this.#credentials === undefined) return true
+    try {
+      this.#credentials.of(caller)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /** Callers with different keys never share a connection. */
   #isolationKey(context: Context): string {
-    const { caller } = context
+    const owner = this.#ownerKey(context)
+    return this.#credentials === undefined ? owner : `${owner}|${this.#credentials.of(context.caller).key}`
+  }
+
+  #ownerKey({ caller }: Context): string {
     switch (this.#options.isolation ?? 'principal') {
       case 'shared':
         return ''

@@ -1,6 +1,7 @@
 /** What an authorization server says about itself (RFC 8414, OpenID Connect Discovery 1.0). */
 
-import { mayVisit, nameOf, parseAddress } from './addresses.js'
+import { mayVisit } from '../../exchange/reachable-address.js'
+import { nameOf, parseAddress } from './addresses.js'
 import { type FetchedDocument, fetchDocument, forbidden, type RequestLimits } from './bounded-fetch.js'
 import { signInError, unreachable } from './failures.js'
 

@@ -2,7 +2,8 @@
 
 import { within } from '../../exchange/deadline.js'
 import { TransportError } from '../../exchange/errors.js'
-import { mayVisit, nameOf, parseAddress } from './addresses.js'
+import { mayVisit } from '../../exchange/reachable-address.js'
+import { nameOf, parseAddress } from './addresses.js'
 import { signInError, unreachable } from './failures.js'
 
 /** `fetch`, or one with proxies and certificates. */

@@ -1,6 +1,7 @@
 /** Where a server says who issues tokens for it (RFC 9728; basic/authorization/authorization-server-discovery). */
 
-import { coversServer, mayVisit, nameOf, parseAddress } from './addresses.js'
+import { mayVisit } from '../../exchange/reachable-address.js'
+import { coversServer, nameOf, parseAddress } from './addresses.js'
 import { type FetchedDocument, fetchDocument, forbidden, type RequestLimits } from './bounded-fetch.js'
 import { signInError, unreachable } from './failures.js'
 

@@ -74,6 +74,33 @@ export async function requestAsClient(request: TokenRequest, scopes: readonly st
   )
 }
 
+/** Another token for one that somebody showed us (RFC 8693). Throws `GrantGone` where it is not taken. */
+export async function exchangeToken(
+  request: TokenRequest,
+  subject: string,
+  wanted: {
+    readonly audience?: string | undefined
+    readonly resource?: string | undefined
+    readonly scopes?: readonly string[] | undefined
+  },
+): Promise<Grant> {
+  const { audience, resource, scopes = [] } = wanted
+  const parameters = {
+    subject_token: subject,
+    subject_token_type: ACCESS_TOKEN,
+    requested_token_type: ACCESS_TOKEN,
+    ...(audience === undefined ? {} : { audience }),
+    ...(resource === undefined ? {} : { resource }),
+    ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+  }
+  return await grant(request, scopes, undefined, (as, client, auth, options) =>
+    oauth.genericTokenEndpointRequest(as, client, auth, EXCHANGE, parameters, options),
+  )
+}
+
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+
 /** Resolves true where the authorization server says that the tokens are worth nothing any more. Never rejects. */
 export async function revoke(request: TokenRequest, tokens: Tokens): Promise<boolean> {
   const { metadata, client, limits } = request

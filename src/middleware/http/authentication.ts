@@ -98,7 +98,8 @@ export function authentication(options: AuthenticationOptions): HttpMiddleware {
       if (missing.length > 0) return Promise.resolve(challenges.scope(request, missing))
     }
     request.identity = identity
-    return next(request)
+    // A rule behind us may ask for more scopes: then the client has to be told as well where to get them.
+    return issuers.length === 0 ? next(request) : next(request).then(reply => challenges.lead(request, reply))
   }
   const conclude = (request: HttpRequest, verdict: Verdict, next: HttpHandler): Promise<HttpReply> => {
     if (verdict instanceof CredentialRefusal) return Promise.resolve(challenges.refuse(request, verdict))
@@ -204,6 +205,15 @@ class Challenges {
     return errorReply(403, { code: INVALID_REQUEST, message }, undefined, {
       'www-authenticate': this.#challenge(request, [...parts, quoted('error_description', message)]),
     })
+  }
+
+  /** Says where the metadata is in a challenge of what stands behind (2026-07-28 basic/authorization, "Scope Challenge Handling"). */
+  lead(request: HttpRequest, reply: HttpReply): HttpReply {
+    if (reply.status !== 403) return reply
+    const challenge = reply.headers['www-authenticate']
+    if (challenge?.startsWith('Bearer ') !== true || challenge.includes('resource_metadata=')) return reply
+    const header = this.#challenge(request, [challenge.slice('Bearer '.length)])
+    return { ...reply, headers: { ...reply.headers, 'www-authenticate': header } }
   }
 
   #challenge(request: HttpRequest, parts: readonly string[]): string {

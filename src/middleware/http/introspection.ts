@@ -1,5 +1,6 @@
 /** Tokens that only their authorization server can read: it is asked about each (RFC 7662). */
 
+import { keepSubjectToken } from '../../exchange/subject-token.js'
 import type { JSONObject } from '../../protocol/message.js'
 import { type AudienceTest, audienceTest } from './audience.js'
 import { type AuthenticationMethod, CredentialRefusal, type Verdict } from './authentication.js'
@@ -69,6 +70,7 @@ export function introspection(options: IntrospectionOptions): AuthenticationMeth
       return new CredentialRefusal('The authorization server does not answer just now', 'unavailable')
     }
     const verdict = verdictOn(answer, issuer, isForUs)
+    if (!(verdict instanceof CredentialRefusal)) keepSubjectToken(answer, token)
     const kept = verdict instanceof CredentialRefusal ? refused : memory
     const end = typeof answer.exp === 'number' ? answer.exp * 1_000 : Infinity
     kept.set(token, verdict, Math.min(Date.now() + maxAge, kept === memory ? end : Infinity))

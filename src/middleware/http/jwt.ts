@@ -4,6 +4,8 @@
  */
 
 import type { JWTPayload } from 'jose'
+import { mayVisit } from '../../exchange/reachable-address.js'
+import { keepSubjectToken } from '../../exchange/subject-token.js'
 import type { JSONObject } from '../../protocol/message.js'
 import { audienceTest } from './audience.js'
 import { type AuthenticationMethod, CredentialRefusal, type Verdict } from './authentication.js'
@@ -64,6 +66,7 @@ export function jwt(options: JwtOptions): AuthenticationMethod {
       if (typeof payload.sub !== 'string' || payload.sub === '')
         return new CredentialRefusal('The token has no subject')
       const identity = { principal: `${issuer}#${payload.sub}`, claims: payload as JSONObject }
+      keepSubjectToken(identity.claims, token)
       const end = ((payload.exp as number) + clockSkew) * 1_000
       memory.set(token, identity, Math.min(end, Date.now() + tokenMaxAge))
       return identity
@@ -106,8 +109,11 @@ function keySource(options: JwtOptions): () => Promise<KeySet> {
   let failedAt = 0
   const find = async () => {
     const { createRemoteJWKSet, customFetch } = await import('jose')
-    const url = options.jwksUrl ?? (await jwksUrlOf(issuer, fetch, timeout))
-    return createRemoteJWKSet(secureUrl('jwks_uri', url), {
+    const url = secureUrl('jwks_uri', options.jwksUrl ?? (await jwksUrlOf(issuer, fetch, timeout)))
+    // What a person writes down is meant; an issuer elsewhere must not lead into this machine or its network.
+    if (options.jwksUrl === undefined && !mayVisit(url, new URL(issuer)))
+      throw new Error(`${issuer} says that its keys are at ${url.host}, which is not followed`)
+    return createRemoteJWKSet(url, {
       timeoutDuration: timeout,
       cooldownDuration: cooldown,
       cacheMaxAge: keysMaxAge,

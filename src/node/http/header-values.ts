@@ -1,6 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what people write
 /** Headers as people give them: with variables in place of secrets. */
 
+import type { CallerHeader, CallerValue } from '../../client/caller-credentials.js'
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** What the protocol or HTTP itself says with each request. */
@@ -15,7 +17,26 @@ export function resolveHeaders(
   headers: Readonly<Record<string, string>>,
   env: Environment = process.env,
 ): Record<string, string> {
-  const resolved = new Map<string, string>()
+  const { fixed, perCaller } = resolveCallerHeaders(headers, env)
+  const [first] = perCaller
+  if (first !== undefined)
+    throw new TypeError(`headers: ${first.name} depends on who calls, and here all share one connection`)
+  return fixed
+}
+
+export interface ResolvedHeaders {
+  readonly fixed: Record<string, string>
+  /** What differs from caller to caller. */
+  readonly perCaller: readonly CallerHeader[]
+}
+
+/** The same, where `${principal}` stands for who calls, and `${claim:NAME}` for a claim about him. */
+export function resolveCallerHeaders(
+  headers: Readonly<Record<string, string>>,
+  env: Environment = process.env,
+): ResolvedHeaders {
+  const fixed = new Map<string, string>()
+  const perCaller = new Map<string, CallerHeader>()
   for (const [name, given] of Object.entries(headers)) {
     const header = name.toLowerCase()
     // RFC 9110, section 5.6.2.
@@ -23,13 +44,14 @@ export function resolveHeaders(
       throw new TypeError(`headers: ${JSON.stringify(name)} is no name of a header`)
     const fail = (why: string) => new TypeError(`headers: ${name} ${why}`)
     if (RESERVED.test(header)) throw fail('is set by anyport itself')
-    if (resolved.has(header)) throw fail('is given twice')
-    const value = resolve(given, env, fail).trim()
-    if (/[^\t\x20-\x7e\x80-\xff]/.test(value))
+    if (fixed.has(header) || perCaller.has(header)) throw fail('is given twice')
+    const parts = partsOf(given.trim(), env, fail)
+    if (parts.some(part => typeof part === 'string' && /[^\t\x20-\x7e\x80-\xff]/.test(part.trim())))
       throw fail('has a value with a line break or another character that no header can have')
-    resolved.set(header, value)
+    if (parts.every(part => typeof part === 'string')) fixed.set(header, parts.join('').trim())
+    else perCaller.set(header, { name: header, parts })
   }
-  return Object.fromEntries(resolved)
+  return { fixed: Object.fromEntries(fixed), perCaller: [...perCaller.values()] }
 }
 
 /** For `resolveHeaders`: values that stand for themselves, whatever they look like. */
@@ -39,17 +61,44 @@ export function literalHeaders(headers: Readonly<Record<string, string>>): Recor
   )
 }
 
-function resolve(text: string, env: Environment, fail: (why: string) => TypeError): string {
-  return text.replace(/\$\$\{|\$\{([^{}]*)\}/g, (_whole, reference: string | undefined) => {
-    if (reference === undefined) return '${'
-    const [, name, fallback] = /^(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(reference) ?? []
-    if (name === undefined)
-      throw fail(
-        'has a reference in its value that is none to a variable; write ${NAME}, or $${ for the text ${',
-      )
-    const value = env[name]
-    if (value !== undefined && value !== '') return value
-    if (fallback !== undefined) return fallback
-    throw fail(`needs the variable ${name}, which ${value === undefined ? 'is not set' : 'is empty'}`)
-  })
+function partsOf(
+  text: string,
+  env: Environment,
+  fail: (why: string) => TypeError,
+): readonly (string | CallerValue)[] {
+  const parts: (string | CallerValue)[] = []
+  let plain = ''
+  let offset = 0
+  for (const match of text.matchAll(/\$\$\{|\$\{([^{}]*)\}/g)) {
+    const [whole, reference] = match
+    plain += text.slice(offset, match.index)
+    offset = match.index + whole.length
+    const value = reference === undefined ? '${' : valueOf(reference, env, fail)
+    if (typeof value === 'string') plain += value
+    else {
+      parts.push(...(plain === '' ? [] : [plain]), value)
+      plain = ''
+    }
+  }
+  plain += text.slice(offset)
+  return plain === '' && parts.length > 0 ? parts : [...parts, plain]
+}
+
+function valueOf(
+  reference: string,
+  env: Environment,
+  fail: (why: string) => TypeError,
+): string | CallerValue {
+  if (reference === 'principal') return { kind: 'principal' }
+  const claim = /^claim:(.+)$/s.exec(reference)?.[1]
+  if (claim !== undefined) return { kind: 'claim', name: claim }
+  const [, name, fallback] = /^(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(reference) ?? []
+  if (name === undefined)
+    throw fail(
+      'has a reference in its value that is none to a variable or a caller; write ${NAME} or ${claim:NAME}, or $${ for the text ${',
+    )
+  const value = env[name]
+  if (value !== undefined && value !== '') return value
+  if (fallback !== undefined) return fallback
+  throw fail(`needs the variable ${name}, which ${value === undefined ? 'is not set' : 'is empty'}`)
 }

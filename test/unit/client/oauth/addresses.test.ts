@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalResource, coversServer, mayVisit } from '../../../../src/client/oauth/addresses.js'
+import { canonicalResource, coversServer } from '../../../../src/client/oauth/addresses.js'
+import { mayVisit } from '../../../../src/exchange/reachable-address.js'
 
 const REMOTE = 'https://mcp.example/mcp'
 const LOCAL = 'http://127.0.0.1:3000/mcp'

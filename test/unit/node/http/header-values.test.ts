@@ -37,7 +37,7 @@ describe('values of headers', () => {
     [
       'another reference',
       { 'x-key': '${input:key}' },
-      'headers: x-key has a reference in its value that is none to a variable; write ${NAME}, or $${ for the text ${',
+      'headers: x-key has a reference in its value that is none to a variable or a caller; write ${NAME} or ${claim:NAME}, or $${ for the text ${',
     ],
     [
       'a line break',
