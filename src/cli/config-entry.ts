@@ -1,7 +1,7 @@
 /** Servers as the command line of `anyport config` describes them. */
 
 import { problemOfName } from '../config/read-server.js'
-import type { ServerEntry, UnresolvedEntry } from '../config/server-entry.js'
+import type { ServerEntry, TokenExchangeEntry, UnresolvedEntry } from '../config/server-entry.js'
 import { hasReference, literal, type Template } from '../config/template.js'
 import { anyportVariables } from '../config/variables.js'
 import { UsageError } from './arguments.js'
@@ -62,7 +62,7 @@ export function withLiterals(entry: ServerEntry): UnresolvedEntry {
     Object.fromEntries(Object.entries(values).map(([name, value]) => [name, literal(value)]))
   const { server } = entry
   if (server.kind === 'remote') {
-    const { auth, ...rest } = server
+    const { auth, exchange, callerHeaders = {}, ...rest } = server
     const signIn =
       auth === undefined || auth === false
         ? auth
@@ -76,7 +76,14 @@ export function withLiterals(entry: ServerEntry): UnresolvedEntry {
       server: {
         ...rest,
         url: literal(server.url),
-        headers: all(server.headers),
+        headers: {
+          ...all(server.headers),
+          // Who calls is known only once somebody does.
+          ...Object.fromEntries(
+            Object.entries(callerHeaders).map(([name, value]) => [name, anyportVariables.read(value)]),
+          ),
+        },
+        ...(exchange === undefined ? {} : { exchange: literalExchange(exchange) }),
         ...(signIn === undefined ? {} : { auth: signIn }),
       },
     } as UnresolvedEntry
@@ -92,6 +99,11 @@ export function withLiterals(entry: ServerEntry): UnresolvedEntry {
       ...(server.envFile === undefined ? {} : { envFile: literal(server.envFile) }),
     },
   } as UnresolvedEntry
+}
+
+function literalExchange({ scopes, ...texts }: TokenExchangeEntry): TokenExchangeEntry<Template> {
+  const values = Object.entries(texts).map(([key, value]) => [key, literal(value)])
+  return { ...Object.fromEntries(values), ...(scopes === undefined ? {} : { scopes }) }
 }
 
 function parseVariable(given: string): readonly [string, Template] {

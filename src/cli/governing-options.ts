@@ -1,7 +1,8 @@
 /** What `anyport serve` takes about what callers may do, and the record of it. */
 
 import { parseSize } from '../config/units.js'
-import { LIMITED_BY, type LimitedBy, type RateLimit } from '../middleware/exchange/limits.js'
+import { LIMITED_BY } from '../middleware/exchange/limits.js'
+import { parseRateLimit } from '../middleware/exchange/rate-limit.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
 
 const group = 'What callers may do'
@@ -47,28 +48,3 @@ export const GOVERNING_OPTIONS = {
     group,
   }),
 } as const satisfies OptionSpecs
-
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 }
-
-/** `principal=50/s,200`, `address=600/m`, `principal+tool:search_*=5/s`. Throws `TypeError`. */
-export function parseRateLimit(given: string): RateLimit {
-  const [, who, tools, calls, unit, burst] =
-    /^([a-z+]+)(?::(.+))?=(\d+(?:\.\d+)?)\/([smh])(?:,(\d+))?$/.exec(given) ?? []
-  if (who === undefined || calls === undefined || unit === undefined)
-    throw new TypeError(
-      `${JSON.stringify(given)} is no limit; write for example principal=50/s,200 or address=600/m`,
-    )
-  const per = who === 'all' ? [] : who.split('+')
-  for (const by of per)
-    if (!LIMITED_BY.includes(by as LimitedBy))
-      throw new TypeError(`${JSON.stringify(by)}: expected all, ${LIMITED_BY.join(', ')}`)
-  const perSecond = Number(calls) / (UNITS[unit] as number)
-  if (perSecond === 0 || burst === '0') throw new TypeError(`${JSON.stringify(given)} lets nobody in`)
-  return {
-    per: per as LimitedBy[],
-    perSecond,
-    // One second's worth where nothing is said, and at least one call.
-    burst: burst === undefined ? Math.max(1, Math.ceil(perSecond)) : Number(burst),
-    ...(tools === undefined ? {} : { tools: [tools] }),
-  }
-}

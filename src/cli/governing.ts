@@ -4,6 +4,7 @@ import type { AuditEvent } from '../node/audit/audit-log.js'
 import { type Governing, govern, readRules } from '../node/govern.js'
 import type { Log } from '../node/log.js'
 import { type ParsedArguments, UsageError } from './arguments.js'
+import type { WithFile } from './file-guards.js'
 import type { SERVE_OPTIONS } from './serve-options.js'
 
 type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
@@ -13,19 +14,22 @@ export async function openGoverning(
   { options, given }: Parsed,
   many: boolean,
   log: Log,
+  inFile: WithFile['inFile'] = {},
 ): Promise<Governing | undefined> {
-  const { audit, rules } = options
+  const { audit } = options
   if (audit === undefined)
     for (const name of given) if (name.startsWith('audit-')) throw new UsageError(`--${name} is for --audit`)
   const isLimited = options['rate-limit'].length > 0 || options['max-concurrent'] !== undefined
-  if (!isLimited && audit === undefined && rules === undefined) return undefined
+  const ruled = options.rules !== undefined || inFile.rules !== undefined
+  if (!isLimited && audit === undefined && !ruled) return undefined
   try {
+    const rules = options.rules === undefined ? inFile.rules : readRules(options.rules)
     return await govern({
       many,
       ...(isLimited
         ? { limits: { rates: options['rate-limit'], maxConcurrent: options['max-concurrent'] } }
         : {}),
-      ...(rules === undefined ? {} : { rules: readRules(rules) }),
+      ...(rules === undefined ? {} : { rules }),
       ...(audit === undefined
         ? {}
         : {
@@ -37,7 +41,7 @@ export async function openGoverning(
               onFailure: options['audit-on-failure'],
               maxSize: options['audit-max-size'],
               keep: options['audit-keep'],
-              key: auditKeyOfEnvironment(),
+              key: auditKeyOfEnvironment() ?? inFile.auditKey,
               onEvent: event => logAuditEvent(log, event),
             },
           }),

@@ -30,7 +30,14 @@ export function serveCommand(argv: readonly string[]): Promise<number> {
   return serveParsed(parseArguments(SERVE_OPTIONS, argv))
 }
 
-export async function serveParsed(parsed: Parsed): Promise<number> {
+export async function serveParsed(fromLine: Parsed): Promise<number> {
+  const many =
+    fromLine.options.config !== undefined ||
+    (fromLine.positionals.length === 0 && fromLine.rest === undefined)
+  // Loaded only where there is a file.
+  const { parsed, inFile } = many
+    ? await (await import('./file-guards.js')).withFileGuards(fromLine)
+    : { parsed: fromLine, inFile: {} }
   const { options, given } = parsed
   const log = createLog({
     level: options.quiet && !given.has('log-level') ? 'error' : options['log-level'],
@@ -40,8 +47,7 @@ export async function serveParsed(parsed: Parsed): Promise<number> {
   const access = await accessOf(options, log).catch(error => {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   })
-  const many = options.config !== undefined || (parsed.positionals.length === 0 && parsed.rest === undefined)
-  const governing = await openGoverning(parsed, many, log)
+  const governing = await openGoverning(parsed, many, log, inFile)
   const config = many ? await openConfig(parsed, log, own, governing) : undefined
   const target = config === undefined ? await targetOf(parsed, log) : { name: namesOf(config) }
   const unusable = new Unusable()

@@ -46,7 +46,7 @@ export function callerCredentials(options: CallerCredentialsOptions): CallerCred
     { readonly principal: string | undefined; readonly signature: CallerSignature }
   >()
   const make = (caller: Caller): CallerSignature => {
-    const sent = Object.fromEntries(headers.map(header => [header.name, valueOf(header, caller, name)]))
+    const sent = Object.fromEntries(headers.map(header => [header.name, headerFor(header, caller, name)]))
     const authorizer = exchange?.of(caller)
     return {
       key: canonicalJson([caller.principal ?? null, sent, authorizer?.key ?? null]),
@@ -72,7 +72,7 @@ export function callerCredentials(options: CallerCredentialsOptions): CallerCred
 
 const MAX_VALUE = 4_096
 
-function valueOf({ name, parts }: CallerHeader, caller: Caller, server: string): string {
+function headerFor({ name, parts }: CallerHeader, caller: Caller, server: string): string {
   let value = ''
   for (const part of parts) value += typeof part === 'string' ? part : textOf(part, name, caller, server)
   return value

@@ -14,6 +14,12 @@ import {
 } from './source.js'
 import type { Place } from './template.js'
 
+/** What only those know who use a value; each throws `TypeError` for one that cannot work. Default: it is taken. */
+export interface ValueChecks {
+  readonly rateLimit?: (value: unknown) => void
+  readonly rules?: (value: unknown) => void
+}
+
 /** A file that is being read, and what was found wrong with it. */
 export class Reading {
   readonly problems: Problem[] = []
@@ -22,6 +28,7 @@ export class Reading {
     readonly file: string,
     /** Without a byte order mark. */
     readonly text: string,
+    readonly checks: ValueChecks = {},
   ) {}
 
   #lines: readonly number[] | undefined
@@ -36,6 +43,16 @@ export class Reading {
       else end = middle
     }
     return { file: this.file, line: line + 1, column: offset - (this.#lines[line] as number) + 1 }
+  }
+
+  /** Adds what a check finds wrong with a value. */
+  check(kind: keyof ValueChecks, value: unknown, offset: number, owner: string): void {
+    try {
+      this.checks[kind]?.(value)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      this.error(offset, `${owner}: ${kind}: ${error.message}`)
+    }
   }
 
   error(offset: number, message: string): void {

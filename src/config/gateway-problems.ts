@@ -2,21 +2,23 @@
 
 import { isSetByUs } from './bridge.js'
 import type { Problem } from './problem.js'
-import type { RemoteServer, ServerEntry } from './server-entry.js'
-import type { Place, Template } from './template.js'
+import type { RemoteServer, ServerEntry, ServerSettings } from './server-entry.js'
+import { literalText, type Place, type Template } from './template.js'
 
 /** `file` is where an entry stands that does not say it. */
 export function gatewayProblems(
-  { name, server, at }: ServerEntry<Template>,
+  { name, server, at, settings }: ServerEntry<Template>,
   file: string,
 ): readonly Problem[] {
   if (server.kind !== 'remote') return []
   const place: Place = at ?? { file, line: 1, column: 1 }
-  return [...headerProblems(server), ...signInProblems(server)].map(([severity, message]) => ({
-    severity,
-    place,
-    message: `server "${name}": ${message}`,
-  }))
+  return [...headerProblems(server), ...signInProblems(server), ...exchangeProblems(server, settings)].map(
+    ([severity, message]) => ({
+      severity,
+      place,
+      message: `server "${name}": ${message}`,
+    }),
+  )
 }
 
 /** The headers that are sent: people write down others, although the protocol says what they are. */
@@ -54,5 +56,38 @@ function signInProblems({ auth }: RemoteServer<Template>): readonly Found[] {
       'warning',
       'the redirect address has no effect: answers can come to http://127.0.0.1 and http://localhost only',
     ])
+  return found
+}
+
+function exchangeProblems(
+  { url, headers, auth, exchange }: RemoteServer<Template>,
+  settings: ServerSettings = {},
+): readonly Found[] {
+  const ofCallers = Object.values(headers).some(value =>
+    value.some(part => typeof part === 'object' && part.kind === 'caller'),
+  )
+  const found: Found[] = []
+  if ((ofCallers || exchange !== undefined) && settings.isolation === 'shared')
+    found.push([
+      'error',
+      'callers with credentials of their own cannot share a connection: isolation "shared"',
+    ])
+  if (exchange === undefined) return found
+  if (exchange.clientId === undefined)
+    found.push(['error', 'auth needs the clientId that tokens are exchanged as'])
+  if ((exchange.issuer === undefined) === (exchange.tokenEndpoint === undefined))
+    found.push(['error', 'auth needs either an issuer or a tokenEndpoint'])
+  if (Object.keys(headers).some(name => name.toLowerCase() === 'authorization'))
+    found.push(['error', 'auth sets the header Authorization, so that headers cannot'])
+  if (auth !== undefined && auth !== false)
+    found.push(['error', 'it can have auth or oauth: a token of each caller, or one sign-in for all'])
+  const address = literalText(url)
+  if (address !== undefined && URL.canParse(address) && new URL(address).username !== '')
+    found.push(['error', 'auth sets the header Authorization, so that the address cannot hold credentials'])
+  for (const key of ['issuer', 'tokenEndpoint'] as const) {
+    const text = exchange[key] === undefined ? undefined : literalText(exchange[key])
+    if (text !== undefined && !/^https:\/\/[^@]+$|^http:\/\/(localhost|127\.|\[::1\])[^@]*$/.test(text))
+      found.push(['error', `auth.${key} must be an https address: tokens go there`])
+  }
   return found
 }

@@ -2,7 +2,8 @@
 
 import type { Client } from './client.js'
 import { CLIENTS, detectClient, placeOfServers } from './clients.js'
-import { describe, Reading } from './fields.js'
+import { describe, Reading, type ValueChecks } from './fields.js'
+import type { GuardEntry } from './guard-settings.js'
 import { nearest } from './nearest.js'
 import type { Problem } from './problem.js'
 import { readServer } from './read-server.js'
@@ -29,6 +30,7 @@ export interface ConfigText {
 export interface ReadOptions {
   /** Whose file it is. Default: found out by its path and what it holds. */
   readonly client?: Client | undefined
+  readonly checks?: ValueChecks | undefined
 }
 
 export interface ReadConfig {
@@ -37,6 +39,8 @@ export interface ReadConfig {
   readonly place: ServersPlace | undefined
   readonly servers: readonly UnresolvedEntry[]
   readonly gateway: GatewaySettings
+  /** Who may come in, and what callers may do. */
+  readonly guards: readonly GuardEntry[]
   readonly inputs: readonly ConfigInput[]
   readonly problems: readonly Problem[]
 }
@@ -54,9 +58,9 @@ export interface ConfigInput {
 /** Never throws: what is wrong is in `problems`, and entries that have an error are left out. */
 export function readConfig(
   { file, text, syntax }: ConfigText,
-  { client: given }: ReadOptions = {},
+  { client: given, checks }: ReadOptions = {},
 ): ReadConfig {
-  const reading = new Reading(file, splitMark(text)[1])
+  const reading = new Reading(file, splitMark(text)[1], checks)
   let root: SourceNode | undefined
   try {
     root = syntax.parse(text)
@@ -86,13 +90,22 @@ export function readConfig(
     place,
     servers: servers.map(server => withSettings(server, settings.servers.get(server.name))),
     gateway: settings.gateway,
+    guards: settings.guards,
     inputs: readInputs(root),
     problems: reading.problems,
   }
 }
 
 function nothing(client: Client | undefined, reading: Reading): ReadConfig {
-  return { client, place: undefined, servers: [], gateway: {}, inputs: [], problems: reading.problems }
+  return {
+    client,
+    place: undefined,
+    servers: [],
+    gateway: {},
+    guards: [],
+    inputs: [],
+    problems: reading.problems,
+  }
 }
 
 function readServers(

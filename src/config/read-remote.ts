@@ -1,11 +1,13 @@
 /** Reads what is said about a server elsewhere. */
 
 import type { FieldPath } from './client.js'
-import { nameOf, type TextAt } from './fields.js'
-import type { RemoteServer, RemoteTransport, SignIn } from './server-entry.js'
+import { Fields, nameOf, type TextAt } from './fields.js'
+import { nearest } from './nearest.js'
+import type { RemoteServer, RemoteTransport, SignIn, TokenExchangeEntry } from './server-entry.js'
 import { listOf, type ServerFields } from './server-fields.js'
 import { type Template, toTemplate } from './template.js'
 
+const EXCHANGE_TEXTS = ['issuer', 'tokenEndpoint', 'clientId', 'clientSecret', 'audience', 'resource'] as const
 const HTTP_ADDRESS = /^(?:https?|http\+unix):$/
 
 /** Undefined where there is no address. `type` is what the entry says that it is. */
@@ -18,6 +20,7 @@ export function readRemote(
   const url = old ? fields.text('httpUrl') : fields.named('url', field => fields.text(field))
   const headers = headersOf(fields)
   const auth = signInOf(fields)
+  const exchange = fields.client.universal ? exchangeOf(fields) : undefined
   if (url === undefined) return undefined
   if (old) fields.take('url')
   if (old && !fields.client.universal && fields.client.id !== 'gemini')
@@ -32,6 +35,7 @@ export function readRemote(
     transport,
     headers,
     ...(auth === undefined ? {} : { auth }),
+    ...(exchange === undefined ? {} : { exchange }),
   }
 }
 
@@ -147,4 +151,32 @@ function signInField(
     default:
       return fields.text(field)?.text
   }
+}
+
+/** `auth`, of the one type that there is. */
+function exchangeOf(fields: ServerFields): TokenExchangeEntry<Template> | undefined {
+  const entry = fields.take('auth')
+  if (entry === undefined) return undefined
+  if (entry.node.kind !== 'map') return fields.error(entry, 'auth', 'a map with a type')
+  const inner = new Fields(fields.reading, `${fields.owner}: auth`, entry.node)
+  if (!inner.has('type')) return fields.error(entry, 'auth', 'a map with the type "token-exchange"')
+  inner.oneOf('type', ['token-exchange'])
+  const exchange: Record<string, unknown> = {}
+  for (const key of EXCHANGE_TEXTS) {
+    const text = inner.text(key)
+    if (text !== undefined) exchange[key] = fields.template('auth', text)
+  }
+  const isText = inner.find('scopes')?.node.kind === 'scalar'
+  const scopes = isText
+    ? inner.text('scopes')?.text.split(/\s+/).filter(Boolean)
+    : inner.texts('scopes')?.map(({ text }) => text)
+  if (scopes !== undefined) exchange.scopes = scopes
+  for (const [key, { entry: unknown }] of inner.rest()) {
+    const near = nearest(key, ['type', ...EXCHANGE_TEXTS, 'scopes'])
+    inner.warnAt(
+      unknown.keyStart,
+      `there is no field ${JSON.stringify(key)}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`}`,
+    )
+  }
+  return exchange as TokenExchangeEntry<Template>
 }

@@ -77,6 +77,8 @@ function serverOf(fields: ServerFields): StdioServer<Template> | RemoteServer<Te
     warnOfIdle(fields, 'an address', ['args', 'env', 'cwd', 'envFile', 'inherit'])
   if (stdio !== undefined && remote === undefined) {
     warnOfIdle(fields, 'a command', ['headers', 'bearerVariable', 'headerVariables'])
+    const auth = fields.client.universal ? fields.find('auth') : undefined
+    if (auth !== undefined) fields.warnAt(auth.keyStart, '"auth" means nothing beside a command')
   }
   if (stdio !== undefined && remote !== undefined) {
     return fields.fail('it has a command and an address; it can have one of them only')
@@ -166,7 +168,7 @@ export function keysOf({ fields, kept = [], types, universal }: Client): string[
     ...Object.values(auth?.fields ?? {}),
     ...kept,
     ...(Object.values(types).some(word => word !== '') ? ['type'] : []),
-    ...(universal ? ['timeout', 'startTimeout', 'anyport'] : []),
+    ...(universal ? ['timeout', 'startTimeout', 'auth', 'anyport'] : []),
   ].map(field => toPath(field as FieldPath)[0] as string)
 }
 

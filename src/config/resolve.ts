@@ -1,7 +1,15 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what people write
 /** Gives references their values. */
 
 import type { Problem } from './problem.js'
-import type { RemoteServer, ServerEntry, SignIn, StdioServer, UnresolvedEntry } from './server-entry.js'
+import type {
+  RemoteServer,
+  ServerEntry,
+  SignIn,
+  StdioServer,
+  TokenExchangeEntry,
+  UnresolvedEntry,
+} from './server-entry.js'
 import type { Place, Reference, Template } from './template.js'
 
 /** Where values come from. Each gives undefined for what it does not have. */
@@ -23,12 +31,22 @@ export interface Resolved {
 export function resolveEntry(entry: UnresolvedEntry, resolver: Resolver): Resolved {
   const problems: Problem[] = []
   const nowhere: Place = entry.at ?? { file: 'configuration', line: 1, column: 1 }
-  const text = (template: Template): string =>
-    template.map(part => (typeof part === 'string' ? part : (valueFor(part) ?? ''))).join('')
+  const text = textResolver(`server ${JSON.stringify(entry.name)}`, nowhere, resolver, problems)
+  const server = { ...entry, server: resolveServer(entry.server, text) }
+  return { server: problems.length === 0 ? server : undefined, problems }
+}
+
+/** Gives a template its text, or adds to the problems why it has none. */
+export function textResolver(
+  owner: string,
+  nowhere: Place,
+  resolver: Resolver,
+  problems: Problem[],
+): (template: Template) => string {
   const valueFor = (reference: Reference): string | undefined => {
     const place = reference.at ?? nowhere
     const fail = (message: string) => {
-      problems.push({ severity: 'error', place, message: `server ${JSON.stringify(entry.name)}: ${message}` })
+      problems.push({ severity: 'error', place, message: `${owner}: ${message}` })
       return undefined
     }
     switch (reference.kind) {
@@ -58,6 +76,10 @@ export function resolveEntry(entry: UnresolvedEntry, resolver: Resolver): Resolv
           resolver.folder?.(reference.folder, place.file) ??
           fail(`there is no ${reference.folder === 'home' ? 'home' : 'project'} folder here`)
         )
+      case 'caller':
+        return fail(
+          'who calls is known only once somebody does: only headers of a server at an address can say it',
+        )
       case 'foreign':
         return fail(
           reference.client === 'anyport'
@@ -66,8 +88,7 @@ export function resolveEntry(entry: UnresolvedEntry, resolver: Resolver): Resolv
         )
     }
   }
-  const server = { ...entry, server: resolveServer(entry.server, text) }
-  return { server: problems.length === 0 ? server : undefined, problems }
+  return template => template.map(part => (typeof part === 'string' ? part : (valueFor(part) ?? ''))).join('')
 }
 
 /** The variable of the environment that stands for an input, where nobody can be asked. */
@@ -76,13 +97,17 @@ export function variableOfInput(id: string): string {
 }
 
 /** The ids of all inputs that entries refer to, in order. */
-export function inputsOf(entries: readonly UnresolvedEntry[]): readonly string[] {
+export function inputsOf(
+  entries: readonly UnresolvedEntry[],
+  others: readonly Template[] = [],
+): readonly string[] {
   const ids = new Set<string>()
   const collect = (template: Template): string => {
     for (const part of template) if (typeof part === 'object' && part.kind === 'input') ids.add(part.id)
     return ''
   }
   for (const entry of entries) resolveServer(entry.server, collect)
+  for (const template of others) collect(template)
   return [...ids]
 }
 
@@ -91,11 +116,21 @@ function resolveServer(
   text: (template: Template) => string,
 ): StdioServer | RemoteServer {
   if (server.kind === 'remote') {
-    const { auth, ...rest } = server
+    const { auth, exchange, ...rest } = server
+    const headers = Object.entries(server.headers)
+    const ofCallers = headers.filter(([, value]) => namesCaller(value))
     return {
       ...rest,
       url: text(server.url),
-      headers: resolveAll(server.headers, text),
+      headers: resolveAll(Object.fromEntries(headers.filter(([, value]) => !namesCaller(value))), text),
+      ...(ofCallers.length === 0
+        ? {}
+        : {
+            callerHeaders: Object.fromEntries(
+              ofCallers.map(([name, value]) => [name, forCaller(value, text)]),
+            ),
+          }),
+      ...(exchange === undefined ? {} : { exchange: resolveExchange(exchange, text) }),
       ...(auth === undefined ? {} : { auth: auth === false ? false : resolveSignIn(auth, text) }),
     }
   }
@@ -126,4 +161,27 @@ function resolveAll(
   text: (template: Template) => string,
 ): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, text(value)]))
+}
+
+function namesCaller(template: Template): boolean {
+  return template.some(part => typeof part === 'object' && part.kind === 'caller')
+}
+
+/** What stays is who calls; text that looks like it is escaped. */
+function forCaller(template: Template, text: (template: Template) => string): string {
+  return template
+    .map(part => {
+      if (typeof part === 'string' || part.kind !== 'caller')
+        return text([part]).replaceAll('${', () => '$${')
+      return part.claim === undefined ? '${principal}' : `\${claim:${part.claim}}`
+    })
+    .join('')
+}
+
+function resolveExchange(
+  { scopes, ...texts }: TokenExchangeEntry<Template>,
+  text: (template: Template) => string,
+): TokenExchangeEntry {
+  const values = Object.entries(texts).map(([key, value]) => [key, text(value)])
+  return { ...Object.fromEntries(values), ...(scopes === undefined ? {} : { scopes }) }
 }

@@ -3,6 +3,7 @@
  * as references may be unresolved, and `string` once all have values.
  */
 
+import type { PlainObject } from './source.js'
 import type { Place, Template } from './template.js'
 
 export interface ServerEntry<Text = string> {
@@ -46,6 +47,24 @@ export interface RemoteServer<Text = string> {
   readonly headers: Readonly<Record<string, Text>>
   /** How to sign in; `false` never signs in. Default: as the server asks for. */
   readonly auth?: false | SignIn<Text>
+  /**
+   * Headers with who calls in them, once all else has its value: `${principal}`, `${claim:NAME}`, and `$${` for the text `${`. Before, they are
+   * among `headers`.
+   */
+  readonly callerHeaders?: Readonly<Record<string, string>>
+  /** Each caller's token is exchanged for one of its own (RFC 8693). */
+  readonly exchange?: TokenExchangeEntry<Text>
+}
+
+/** `auth` of an entry, of the type `token-exchange`. */
+export interface TokenExchangeEntry<Text = string> {
+  readonly issuer?: Text
+  readonly tokenEndpoint?: Text
+  readonly clientId?: Text
+  readonly clientSecret?: Text
+  readonly audience?: Text
+  readonly resource?: Text
+  readonly scopes?: readonly string[]
 }
 
 /** What a client registers itself with at an authorization server. */
@@ -100,6 +119,12 @@ export interface ServerSettings {
   readonly describe?: Readonly<Record<string, string>>
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  /** How often it may be called, besides what holds for all: `principal=5/s,20`. */
+  readonly rateLimit?: readonly string[]
+  /** Calls that one principal may have open at it. */
+  readonly maxConcurrent?: number
+  /** Who may use what of it. What the rules for all deny stays denied. */
+  readonly rules?: readonly PlainObject[]
 }
 
 export const NAME_STYLES = ['server__tool', 'server_tool', 'server-tool', 'none'] as const

@@ -1,10 +1,12 @@
 /** anyport's own settings, under the key `anyport`: of the file, and of each server. */
 
 import { describe, Fields, type Reading } from './fields.js'
+import { GUARD_KEYS, type GuardEntry, readGuards } from './guard-settings.js'
 import { nearest } from './nearest.js'
 import { type GatewaySettings, NAME_STYLES, type ServerSettings } from './server-entry.js'
-import type { PlainObject, SourceEntry, SourceMap } from './source.js'
+import { type PlainObject, type SourceEntry, type SourceMap, toPlain } from './source.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js'
+import { anyportVariables } from './variables.js'
 
 const SERVER_TIMES = ['idleTimeout', 'startTimeout', 'probeTimeout', 'timeout', 'maxTimeout'] as const
 export const SERVER_KEYS = [
@@ -20,6 +22,9 @@ export const SERVER_KEYS = [
   'describe',
   'allow',
   'deny',
+  'rateLimit',
+  'maxConcurrent',
+  'rules',
 ] as const
 export const GATEWAY_KEYS = [
   'style',
@@ -31,15 +36,17 @@ export const GATEWAY_KEYS = [
   'deny',
   'listTimeout',
   'servers',
+  ...GUARD_KEYS,
 ] as const
 
 export interface FileSettings {
   readonly gateway: GatewaySettings
   /** By the name of the server. */
   readonly servers: ReadonlyMap<string, ServerSettings>
+  readonly guards: readonly GuardEntry[]
 }
 
-export const NO_SETTINGS: FileSettings = { gateway: {}, servers: new Map() }
+export const NO_SETTINGS: FileSettings = { gateway: {}, servers: new Map(), guards: [] }
 
 export function readFileSettings(reading: Reading, entry: SourceEntry): FileSettings {
   const fields = fieldsOf(reading, 'anyport', entry)
@@ -58,8 +65,9 @@ export function readFileSettings(reading: Reading, entry: SourceEntry): FileSett
       servers.set(name, readServerSettings(reading, `anyport.servers.${name}`, inner))
     }
   } else if (map !== undefined) fields.error(map, 'servers', 'a map from names of servers to their settings')
+  const guards = readGuards(fields, (text, at) => anyportVariables.read(text, at))
   warnOfUnknown(fields, GATEWAY_KEYS)
-  return { gateway, servers }
+  return { gateway, servers, guards }
 }
 
 export function readServerSettings(reading: Reading, owner: string, entry: SourceEntry): ServerSettings {
@@ -82,6 +90,9 @@ export function readServerSettings(reading: Reading, owner: string, entry: Sourc
   set(settings, 'describe', textMap(fields, 'describe'))
   set(settings, 'allow', texts(fields, 'allow'))
   set(settings, 'deny', texts(fields, 'deny'))
+  set(settings, 'rateLimit', rates(fields))
+  set(settings, 'maxConcurrent', wholeNumber(fields, 'maxConcurrent', 1, 1_000_000))
+  set(settings, 'rules', rules(fields))
   warnOfUnknown(fields, SERVER_KEYS)
   return settings
 }
@@ -142,6 +153,24 @@ function quantity(fields: Fields, key: string, parse: (text: string) => number):
     fields.reading.error(node.start, `${fields.owner}: ${key}: ${error.message}`)
     return undefined
   }
+}
+
+function rates(fields: Fields): readonly string[] | undefined {
+  const { reading, owner } = fields
+  const given = fields.texts('rateLimit')
+  for (const { text, start } of given ?? []) reading.check('rateLimit', text, start, owner)
+  return given?.map(({ text }) => text)
+}
+
+function rules(fields: Fields): readonly PlainObject[] | undefined {
+  const entry = fields.take('rules')
+  if (entry === undefined) return undefined
+  if (entry.node.kind !== 'list') return fields.error(entry, 'rules', 'a list of rules')
+  return entry.node.items.map(item => {
+    const rule = toPlain(item)
+    fields.reading.check('rules', rule, item.start, fields.owner)
+    return rule as PlainObject
+  })
 }
 
 function texts(fields: Fields, key: string): readonly string[] | undefined {

@@ -17,6 +17,8 @@ export type Reference =
   | { readonly kind: 'input'; readonly id: string; readonly at?: Place }
   /** What a file holds, without a line break at its end. */
   | { readonly kind: 'file'; readonly path: string; readonly at?: Place }
+  /** Who calls: a claim about him, or the principal where none is named. It has no value before somebody does. */
+  | { readonly kind: 'caller'; readonly claim?: string; readonly at?: Place }
   /** The project's folder, the user's home folder, the character between folders. */
   | { readonly kind: 'folder'; readonly folder: 'project' | 'home'; readonly at?: Place }
   /** What only one client can replace; it is kept, and cannot be resolved. */

@@ -32,7 +32,7 @@ export const noVariables: VariableSyntax = {
   write: template => (template.every(part => typeof part === 'string') ? template.join('') : undefined),
 }
 
-/** `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${file:path}`; `$${` is the text `${`. */
+/** `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${file:path}`, `${claim:NAME}`, `${principal}`; `$${` is the text `${`. */
 export const anyportVariables = variables({
   example: '${VAR}',
   pattern: /\$\$\{|\$\{([^{}]*)\}/g,
@@ -47,6 +47,8 @@ export const anyportVariables = variables({
         return `\${file:${reference.path}}`
       case 'folder':
         return FOLDERS[reference.folder]
+      case 'caller':
+        return reference.claim === undefined ? '${principal}' : `\${claim:${reference.claim}}`
       case 'foreign':
         return undefined
     }
@@ -101,6 +103,8 @@ export function colonVariables(
           return kinds.includes('file') ? `\${file:${reference.path}}` : undefined
         case 'folder':
           return kinds.includes('folder') ? FOLDERS[reference.folder] : undefined
+        case 'caller':
+          return undefined
         case 'foreign':
           return reference.client === client ? reference.text : undefined
       }
@@ -213,6 +217,8 @@ function withoutPlace(part: string | Reference): unknown {
       return [part.kind, part.path]
     case 'folder':
       return [part.kind, part.folder]
+    case 'caller':
+      return [part.kind, part.claim]
     case 'foreign':
       return [part.kind, part.text, part.client]
   }
@@ -222,7 +228,9 @@ function withoutPlace(part: string | Reference): unknown {
 function readBody(body: string): Reference | undefined {
   if (body === 'userHome') return { kind: 'folder', folder: 'home' }
   if (body === 'workspaceFolder') return { kind: 'folder', folder: 'project' }
-  const [, word, rest] = /^(env|input|file):(.+)$/s.exec(body) ?? []
+  if (body === 'principal') return { kind: 'caller' }
+  const [, word, rest] = /^(env|input|file|claim):(.+)$/s.exec(body) ?? []
+  if (word === 'claim') return { kind: 'caller', claim: rest as string }
   if (word === 'input') return { kind: 'input', id: rest as string }
   if (word === 'file') return { kind: 'file', path: rest as string }
   const piped = /^([A-Za-z_][A-Za-z0-9_]*)\s*\|\s*value:(.*)$/s.exec(rest ?? body)

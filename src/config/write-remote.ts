@@ -3,14 +3,20 @@
 import { bridgeTo, isSetByUs, NPX } from './bridge.js'
 import type { FieldPath } from './client.js'
 import type { EntryWriter } from './entry-writer.js'
-import type { RemoteServer, RemoteTransport, SignIn } from './server-entry.js'
+import type { RemoteServer, RemoteTransport, SignIn, TokenExchangeEntry } from './server-entry.js'
 import type { PlainValue } from './source.js'
 import { literalText, onlyVariable, type Template } from './template.js'
 import { writeStdio } from './write-stdio.js'
 
 /** As the client itself reaches it, else by a bridge. */
 export function writeElsewhere(writer: EntryWriter, server: RemoteServer<Template>): void {
-  if (reaches(writer, server)) writeRemote(writer, server)
+  if (server.exchange !== undefined && !writer.client.universal)
+    writer.note(
+      'server.exchange',
+      'refused',
+      `${writer.client.title} cannot exchange tokens; a gateway that does can stand before the server`,
+    )
+  else if (reaches(writer, server)) writeRemote(writer, server)
   else writeBridge(writer, server)
 }
 
@@ -86,6 +92,21 @@ function writeRemote(writer: EntryWriter, server: RemoteServer<Template>): void 
   if (plain.size > 0) writer.put(fields.headers as FieldPath, Object.fromEntries(plain))
   if (variables.size > 0) writer.put(fields.headerVariables as FieldPath, Object.fromEntries(variables))
   writeSignIn(writer, server.auth)
+  writeExchange(writer, server.exchange)
+}
+
+function writeExchange(writer: EntryWriter, exchange: TokenExchangeEntry<Template> | undefined): void {
+  if (exchange === undefined) return
+  const { scopes, ...texts } = exchange
+  const written = Object.entries(texts).map(([key, value]) => [
+    key,
+    writer.must('auth', `server.exchange.${key}`, value),
+  ])
+  writer.set('auth', {
+    type: 'token-exchange',
+    ...Object.fromEntries(written),
+    ...(scopes === undefined ? {} : { scopes }),
+  })
 }
 
 /** The transport that the client is told, the server's own or one that covers it. */

@@ -2,10 +2,11 @@
 
 import type { UpstreamEvent } from '../client/events.js'
 import type { Target } from '../client/open.js'
-import type { RemoteTarget } from '../client/remote.js'
+import { isRemote, type RemoteTarget } from '../client/remote.js'
 import { type Upstream, type UpstreamOptions, upstream } from '../client/upstream.js'
+import type { Caller } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
-import type { Handler, Middleware } from '../exchange/exchange.js'
+import { compose, type Handler, type Middleware } from '../exchange/exchange.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/gateway.js'
 import type { GatewayServer } from '../gateway/member.js'
 
@@ -16,6 +17,10 @@ export interface GatewayTarget
   readonly target: Target | RemoteTarget | Handler
   /** Started when all are. Default true, unless each session has its own. */
   readonly warm?: boolean | undefined
+  /** What goes around this server alone, outermost first, within the gateway's `around`. Default: nothing. */
+  readonly guards?: readonly Middleware[] | undefined
+  /** Callers for whom it differs see lists of their own, as where `guards` hide things by who asks. Default: it does not. */
+  readonly audienceOf?: ((caller: Caller) => string) | undefined
 }
 
 export type GatewaySource = Target | RemoteTarget | Handler | GatewayTarget
@@ -68,6 +73,8 @@ class RunningGateway implements ServerGateway {
   readonly #options: ServerGatewayOptions
   readonly #gateway: Gateway
   #upstreams = new Map<string, Upstream>()
+  /** What tells callers apart at each server, beyond their principal. */
+  #audiences = new Map<string, (caller: Caller) => string>()
   /** Those that start with their first call. Where each session has its own, there is nothing to start before. */
   readonly #lazy = new WeakSet<Upstream>()
   readonly #draining = new Set<Promise<void>>()
@@ -75,12 +82,17 @@ class RunningGateway implements ServerGateway {
 
   constructor(sources: Readonly<Record<string, GatewaySource>>, options: ServerGatewayOptions) {
     this.#options = options
-    const { servers, upstreams } = this.#opened(sources)
+    const { servers, upstreams, audiences } = this.#opened(sources)
     this.#upstreams = upstreams
+    this.#audiences = audiences
     const perSession =
       options.isolation === 'session' ||
       Object.values(sources).some(source => 'target' in source && source.isolation === 'session')
-    this.#gateway = createGateway(servers, { perSession, ...options })
+    this.#gateway = createGateway(servers, {
+      perSession,
+      ...options,
+      audienceOf: caller => this.#audienceOf(caller),
+    })
   }
 
   get handler(): Handler {
@@ -97,13 +109,17 @@ class RunningGateway implements ServerGateway {
 
   update({ set = {}, remove = [] }: ServersUpdate): void {
     if (this.#closing !== undefined) throw new TypeError('The gateway is closed')
-    const { servers, upstreams } = this.#opened(set)
+    const { servers, upstreams, audiences } = this.#opened(set)
     this.#gateway.change({ set: servers, remove })
     const before = this.#upstreams
     this.#upstreams = new Map(
       [...before].filter(([name]) => !remove.includes(name) && !Object.hasOwn(set, name)),
     )
     for (const [name, up] of upstreams) this.#upstreams.set(name, up)
+    this.#audiences = new Map(
+      [...this.#audiences].filter(([name]) => !remove.includes(name) && !Object.hasOwn(set, name)),
+    )
+    for (const [name, audienceOf] of audiences) this.#audiences.set(name, audienceOf)
     const kept = new Set(this.#upstreams.values())
     for (const up of before.values()) if (!kept.has(up)) this.#drain(up)
   }
@@ -142,9 +158,22 @@ class RunningGateway implements ServerGateway {
 
   #opened(sources: Readonly<Record<string, GatewaySource>>) {
     const upstreams = new Map<string, Upstream>()
+    const audiences = new Map<string, (caller: Caller) => string>()
     const servers = Object.entries(sources).map(([name, source]): [string, GatewayServer] => {
-      const { target, prefix, tools, prompts, warm, ...own }: GatewayTarget =
-        'target' in source ? source : { target: source }
+      const {
+        target,
+        prefix,
+        tools,
+        prompts,
+        warm,
+        guards = [],
+        audienceOf,
+        ...own
+      }: GatewayTarget = 'target' in source ? source : { target: source }
+      const tells = [audienceOf, typeof target === 'function' ? undefined : signatureOf(target)].filter(
+        each => each !== undefined,
+      )
+      if (tells.length > 0) audiences.set(name, caller => JSON.stringify(tells.map(tell => tell(caller))))
       let handler = target
       if (typeof handler !== 'function') {
         const up = upstream(handler, {
@@ -157,9 +186,16 @@ class RunningGateway implements ServerGateway {
         if (!(warm ?? !perSession)) this.#lazy.add(up)
         handler = up.handler
       }
-      return [name, { handler: this.#options.around?.(name)(handler) ?? handler, prefix, tools, prompts }]
+      const guarded = compose(handler, ...guards)
+      return [name, { handler: this.#options.around?.(name)(guarded) ?? guarded, prefix, tools, prompts }]
     })
-    return { servers: Object.fromEntries(servers), upstreams }
+    return { servers: Object.fromEntries(servers), upstreams, audiences }
+  }
+
+  #audienceOf(caller: Caller): string {
+    const given = this.#options.audienceOf?.(caller) ?? ''
+    if (this.#audiences.size === 0) return given
+    return JSON.stringify([given, ...[...this.#audiences.values()].map(each => each(caller))])
   }
 
   /** What holds for servers that do not say otherwise. */
@@ -174,6 +210,20 @@ class RunningGateway implements ServerGateway {
       .then(() => up.close())
       .finally(() => this.#draining.delete(ended))
     this.#draining.add(ended)
+  }
+}
+
+/** Whose credentials differ may see different things. */
+function signatureOf(target: Target | RemoteTarget): ((caller: Caller) => string) | undefined {
+  const credentials = isRemote(target) ? target.remote.credentials : undefined
+  if (credentials === undefined) return undefined
+  return caller => {
+    try {
+      return credentials.of(caller).key
+    } catch {
+      // Who cannot be signed for sees nothing of it.
+      return ''
+    }
   }
 }
 

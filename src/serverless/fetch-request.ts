@@ -17,7 +17,11 @@ export class FetchRequest implements HttpRequest {
   #listening = false
   #state: 'open' | 'gone' | 'complete' = 'open'
 
-  constructor(request: Request) {
+  /** `address` is the peer's, where the platform tells. */
+  constructor(
+    request: Request,
+    readonly address?: string,
+  ) {
     const url = new URL(request.url)
     this.#request = request
     this.#host = url.host

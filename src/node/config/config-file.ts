@@ -20,6 +20,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../config/client.js'
+import type { ValueChecks } from '../../config/fields.js'
 import { jsoncSyntax } from '../../config/jsonc-syntax.js'
 import { type ReadConfig, readConfig } from '../../config/read-config.js'
 import type { Syntax } from '../../config/source.js'
@@ -58,9 +59,13 @@ export async function openConfig(file: string, client?: Client): Promise<ConfigF
 }
 
 /** Reads the servers of a file; one that does not exist is as if it was empty. Throws `TypeError` for one that cannot be read. */
-export async function readConfigFile(file: string, client?: Client): Promise<ReadConfig> {
+export async function readConfigFile(
+  file: string,
+  client?: Client,
+  checks?: ValueChecks,
+): Promise<ReadConfig> {
   const { text = '', syntax } = await openConfig(file, client)
-  return readConfig({ file, text, syntax }, { client })
+  return readConfig({ file, text, syntax }, { client, checks })
 }
 
 export interface UpdateOptions {

@@ -15,7 +15,7 @@ export type ConfigEvent =
       readonly added: readonly string[]
       readonly replaced: readonly string[]
       readonly removed: readonly string[]
-      /** Settings of the gateway itself are others now: they hold from its next start on. */
+      /** Settings of the gateway itself, or of who may come in, are others now: they hold from the next start on. */
       readonly needsRestart: boolean
     }
   /** The file cannot be used as it is now: what it said before goes on. */
@@ -75,9 +75,10 @@ export async function configGateway(options: ConfigGatewayOptions): Promise<Conf
       // The same file, wherever somebody has gone since.
       const next = await loadConfig({ ...load, file })
       const { set, ...change } = difference(config, next)
-      const needsRestart = JSON.stringify(next.gateway) !== JSON.stringify(config.gateway)
+      const needsRestart =
+        JSON.stringify([next.gateway, next.guards]) !== JSON.stringify([config.gateway, config.guards])
       opened.update({ set: Object.fromEntries(targets(set)), remove: change.removed })
-      config = { ...next, gateway: config.gateway }
+      config = { ...next, gateway: config.gateway, guards: config.guards }
       onConfig({ type: 'config-applied', config, ...change, needsRestart })
     } catch (error) {
       if (closed) return

@@ -2,8 +2,19 @@
 
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, resolve } from 'node:path'
+import type { TokenExchangeOptions } from '../../client/oauth/token-exchange-options.js'
 import type { RemoteTarget } from '../../client/remote.js'
-import type { RemoteServer, ServerEntry, StdioServer } from '../../config/server-entry.js'
+import type {
+  RemoteServer,
+  ServerEntry,
+  ServerSettings,
+  StdioServer,
+  TokenExchangeEntry,
+} from '../../config/server-entry.js'
+import { type AccessRule, accessRules } from '../../middleware/exchange/access-rules.js'
+import { authorization } from '../../middleware/exchange/authorization.js'
+import { limits } from '../../middleware/exchange/limits.js'
+import { parseRateLimit } from '../../middleware/exchange/rate-limit.js'
 import { type ConnectOptions, connect } from '../connect.js'
 import { connectUrl } from '../connect-url.js'
 import type { GatewayTarget } from '../gateway.js'
@@ -30,7 +41,9 @@ export interface ConfigServersOptions {
 /** Nothing is started. Throws `TypeError` for an entry that cannot work, with its name. */
 export function serverOf(entry: ServerEntry, options: ConfigServersOptions): GatewayTarget {
   const { timeouts = {}, tools = {}, settings = {} } = entry
-  const { prefix, rename, describe, allow, deny, lazy, maxChildren, maxMessage: _size, ...life } = settings
+  const { prefix, rename, describe, allow, deny, lazy, maxChildren, maxMessage: _size, ...others } = settings
+  const { rateLimit: _rates, maxConcurrent: _calls, rules: _rules, ...life } = others
+  const guards = guardsOf(entry.name, settings)
   const target =
     entry.server.kind === 'stdio'
       ? program(entry, entry.server, options)
@@ -49,7 +62,24 @@ export function serverOf(entry: ServerEntry, options: ConfigServersOptions): Gat
       rename,
       describe,
     },
+    ...guards,
     target,
+  }
+}
+
+/** In the order in which guards stand around the whole: what is refused by limits costs least. */
+function guardsOf(
+  server: string,
+  { rateLimit = [], maxConcurrent, rules }: ServerSettings,
+): Pick<GatewayTarget, 'guards' | 'audienceOf'> {
+  const isLimited = rateLimit.length > 0 || maxConcurrent !== undefined
+  const compiled = rules === undefined ? undefined : accessRules(rules as unknown as readonly AccessRule[])
+  return {
+    guards: [
+      ...(isLimited ? [limits({ rates: rateLimit.map(parseRateLimit), maxConcurrent })] : []),
+      ...(compiled === undefined ? [] : [authorization({ rules: compiled, server })]),
+    ],
+    ...(compiled === undefined ? {} : { audienceOf: caller => compiled.classOf(caller) }),
   }
 }
 
@@ -78,10 +108,19 @@ function program(entry: ServerEntry, server: StdioServer, options: ConfigServers
 function remote(entry: ServerEntry, server: RemoteServer, options: ConfigServersOptions): RemoteTarget {
   const { url, transport } = server
   // References have their values by now: what still looks like one is meant as it is.
-  const headers = literalHeaders(server.headers)
+  const headers = { ...literalHeaders(server.headers), ...server.callerHeaders }
+  const exchange = server.exchange && exchangeOf(server.exchange)
   const signIn = options.signIn === undefined ? undefined : signInOf(server, options.signIn)
   const authorizer = signIn === undefined ? undefined : oauth(url, signIn)
-  return connectUrl({ ...options.http, url, transport, headers, authorizer }, limitsOf(entry, options))
+  return connectUrl(
+    { ...options.http, url, transport, headers, authorizer, exchange },
+    limitsOf(entry, options),
+  )
+}
+
+/** That there is a client, the reading of the file has seen to. */
+function exchangeOf({ clientId = '', ...rest }: TokenExchangeEntry): TokenExchangeOptions {
+  return { clientId, ...rest }
 }
 
 function limitsOf({ name, settings }: ServerEntry, { limits = {} }: ConfigServersOptions) {

@@ -9,13 +9,16 @@ import type { SignInOptions } from '../oauth/authorizer-for.js'
  * the entry says wins over what is `common`.
  */
 export function signInOf(
-  { url, headers, auth }: RemoteServer,
+  { url, headers, callerHeaders, auth, exchange }: RemoteServer,
   common: SignInOptions,
 ): SignInOptions | undefined {
-  if (auth === false) return undefined
+  if (auth === false || exchange !== undefined) return undefined
   const address = URL.canParse(url) ? new URL(url) : undefined
   if (address?.protocol !== 'https:' && address?.protocol !== 'http:') return undefined
-  if (address.username !== '' || Object.keys(headers).some(name => name.toLowerCase() === 'authorization'))
+  if (
+    address.username !== '' ||
+    Object.keys({ ...headers, ...callerHeaders }).some(name => name.toLowerCase() === 'authorization')
+  )
     return undefined
   const { clientId, clientSecret, scopes, callbackPort, redirectUri } = auth ?? {}
   const redirect = redirectUri === undefined ? undefined : redirectPlace(redirectUri)

@@ -7,11 +7,13 @@ import type { Client } from '../../config/client.js'
 import { clientNamed } from '../../config/clients.js'
 import { gatewayProblems, sentHeaders } from '../../config/gateway-problems.js'
 import { ConfigError, type Problem } from '../../config/problem.js'
-import type { ConfigInput } from '../../config/read-config.js'
+import type { ConfigInput, ReadConfig } from '../../config/read-config.js'
 import { inputsOf, type Resolver, resolveEntry, variableOfInput } from '../../config/resolve.js'
 import type { GatewaySettings, ServerEntry, UnresolvedEntry } from '../../config/server-entry.js'
 import { readConfigFile } from './config-file.js'
 import { discoverConfig } from './config-places.js'
+import type { GuardSettings, ResolvedGuards } from './guard-settings.js'
+import { VALUE_CHECKS } from './value-checks.js'
 
 export interface LoadConfigOptions {
   /** Default: `anyport.json`, `mcp.json` or `.mcp.json` here or in a folder above. */
@@ -36,6 +38,8 @@ export interface LoadedConfig {
   /** The names of those that are. */
   readonly disabled: readonly string[]
   readonly gateway: GatewaySettings
+  /** Who may come in, and what callers may do: for who serves the servers. */
+  readonly guards: GuardSettings
   readonly warnings: readonly Problem[]
 }
 
@@ -49,22 +53,53 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Loade
   }
   const file = resolve(given)
   mustExist(file)
-  const read = await readConfigFile(file, clientOf(options.client))
+  const read = await readConfigFile(file, clientOf(options.client), VALUE_CHECKS)
   // What is disabled needs no values.
   const enabled = read.servers.filter(({ disabled }) => !disabled)
   const warnings = [...read.problems, ...enabled.flatMap(entry => gatewayProblems(entry, file))]
   const errors = warnings.filter(({ severity }) => severity === 'error' || options.strict)
   if (errors.length > 0) throw new ConfigError(errors)
   const { servers, problems } = await resolveServers(enabled, read.inputs, options)
-  if (problems.length > 0) throw new ConfigError(problems)
+  const { guards, problems: others } = await guardsOf(file, read, options)
+  if (problems.length + others.length > 0) throw new ConfigError([...problems, ...others])
   return {
     file,
     client: read.client?.id ?? 'anyport',
     servers: servers.map(withoutOurHeaders),
     disabled: read.servers.flatMap(({ name, disabled }) => (disabled ? [name] : [])),
     gateway: read.gateway,
+    guards,
     warnings,
   }
+}
+
+/**
+ * Only what the file says of who may come in and what callers may do, for those who need it before the servers. Rejects as
+ * {@link loadConfig}.
+ */
+export async function loadGuards(options: LoadConfigOptions = {}): Promise<GuardSettings> {
+  const given = options.file ?? discoverConfig()
+  if (given === undefined) return {}
+  const file = resolve(given)
+  mustExist(file)
+  const read = await readConfigFile(file, clientOf(options.client), VALUE_CHECKS)
+  // All that is wrong with the file is said at once.
+  const errors = read.problems.filter(({ severity }) => severity === 'error')
+  const { guards, problems } = await guardsOf(file, read, options)
+  if (problems.length > 0) throw new ConfigError([...errors, ...problems])
+  return guards
+}
+
+async function guardsOf(
+  file: string,
+  { guards, inputs }: ReadConfig,
+  { env = process.env, ask }: LoadConfigOptions,
+): Promise<ResolvedGuards> {
+  // Most files have none, and need not load what checks them.
+  if (guards.length === 0) return { guards: {}, problems: [] }
+  const { resolveGuards, templatesOf } = await import('./guard-settings.js')
+  const answers = await answersTo(inputsOf([], templatesOf(guards)), inputs, env, ask)
+  return resolveGuards(file, guards, machineResolver(env, answers))
 }
 
 function withoutOurHeaders(entry: ServerEntry): ServerEntry {
@@ -83,12 +118,7 @@ export async function resolveServers(
   inputs: readonly ConfigInput[],
   { env = process.env, ask }: Pick<LoadConfigOptions, 'env' | 'ask'> = {},
 ): Promise<ResolvedServers> {
-  const answers = new Map<string, string>()
-  for (const id of inputsOf(entries)) {
-    const input = inputs.find(candidate => candidate.id === id) ?? { id, description: id, secret: false }
-    const answer = env[variableOfInput(id)] ?? (await ask?.(input)) ?? input.fallback
-    if (answer !== undefined) answers.set(id, answer)
-  }
+  const answers = await answersTo(inputsOf(entries), inputs, env, ask)
   const resolver = machineResolver(env, answers)
   const problems: Problem[] = []
   const servers = entries.flatMap(entry => {
@@ -97,6 +127,21 @@ export async function resolveServers(
     return resolved.server === undefined ? [] : [resolved.server]
   })
   return { servers, problems }
+}
+
+async function answersTo(
+  ids: readonly string[],
+  inputs: readonly ConfigInput[],
+  env: Readonly<Record<string, string | undefined>>,
+  ask: LoadConfigOptions['ask'],
+): Promise<ReadonlyMap<string, string>> {
+  const answers = new Map<string, string>()
+  for (const id of ids) {
+    const input = inputs.find(candidate => candidate.id === id) ?? { id, description: id, secret: false }
+    const answer = env[variableOfInput(id)] ?? (await ask?.(input)) ?? input.fallback
+    if (answer !== undefined) answers.set(id, answer)
+  }
+  return answers
 }
 
 /** Bytes that a value from a file may have. */

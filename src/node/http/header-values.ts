@@ -73,7 +73,7 @@ function partsOf(
     const [whole, reference] = match
     plain += text.slice(offset, match.index)
     offset = match.index + whole.length
-    const value = reference === undefined ? '${' : valueOf(reference, env, fail)
+    const value = reference === undefined ? '${' : meaningOf(reference, env, fail)
     if (typeof value === 'string') plain += value
     else {
       parts.push(...(plain === '' ? [] : [plain]), value)
@@ -84,7 +84,7 @@ function partsOf(
   return plain === '' && parts.length > 0 ? parts : [...parts, plain]
 }
 
-function valueOf(
+function meaningOf(
   reference: string,
   env: Environment,
   fail: (why: string) => TypeError,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRateLimit } from '../../../src/cli/governing-options.js'
+import { parseRateLimit } from '../../../src/middleware/exchange/rate-limit.js'
 
 describe('--rate-limit', () => {
   it.each([
