@@ -135,6 +135,65 @@ describe('authentication on all bindings', () => {
     stream.hangUp()
   })
 
+  it('a token in the address is no credential, and does not come out again', async () => {
+    const { handler, server } = await guarded()
+    const { key, record } = await newApiKey('alice')
+    const keyed = serve({ authentication: { methods: [apiKeys({ keys: [record], sha256 })] } }, server)
+    for (const face of [handler, keyed])
+      for (const path of ['/mcp', '/sse', '/messages'])
+        for (const name of [
+          'access_token',
+          'token',
+          'api_key',
+          'apikey',
+          'key',
+          'authorization',
+          'x-api-key',
+        ]) {
+          const reply = await send(face, { ...CALL, path, query: `${name}=${key}` })
+          expect([path, name, reply.status]).toEqual([path, name, 401])
+          expect(JSON.stringify([reply.headers, reply.text])).not.toContain(key)
+        }
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    expect((await send(keyed, { headers: form, body: `access_token=${key}` })).status).toBe(401)
+    expect(server.requests).toEqual([])
+  })
+
+  it('a session is of its principal, however it is asked for', async () => {
+    const { handler, alice, mallory } = await guarded({
+      servers: name => (name === 'a' ? modernServer().handler : undefined),
+    })
+    const { session } = await legacyClient(handler, '2025-11-25', alice)
+    const theirs = { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' }
+    const posted = { ...theirs, ...mallory, 'content-type': 'application/json' }
+    const messages = [
+      { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo' } },
+      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } },
+      { jsonrpc: '2.0', id: 1, result: { action: 'accept', content: {} } },
+      [{ jsonrpc: '2.0', id: 1, method: 'tools/list' }],
+    ]
+    for (const body of messages) {
+      const { status, headers } = await send(handler, { headers: posted, body })
+      // Not even whether there is such a session comes out: a made-up one is answered in the same way.
+      const madeUp = await send(handler, { headers: { ...posted, 'mcp-session-id': 'made-up' }, body })
+      expect([status, headers['mcp-session-id']]).toEqual([madeUp.status, undefined])
+      expect(status).toBeGreaterThanOrEqual(400)
+    }
+    for (const id of ['0', `${session}-0`, 'x'])
+      expect(
+        (
+          await send(handler, {
+            method: 'GET',
+            headers: { ...theirs, ...mallory, accept: 'text/event-stream', 'last-event-id': id },
+          })
+        ).status,
+      ).toBe(404)
+    // Nor does it hold for what is served elsewhere.
+    const elsewhere = { path: '/servers/a/mcp', headers: { ...posted, ...alice }, body: messages[0] }
+    expect((await send(handler, elsewhere)).status).toBe(404)
+    expect((await send(handler, { headers: { ...posted, ...alice }, body: messages[0] })).status).toBe(200)
+  })
+
   it('whoever writes a principal into his request is nobody', async () => {
     const { handler } = await guarded()
     const headers = { 'x-principal': 'alice', 'x-forwarded-user': 'alice', 'x-remote-user': 'alice' }

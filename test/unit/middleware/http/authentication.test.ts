@@ -145,6 +145,33 @@ describe('what is answered', () => {
     expect((await through({ ...options, requiredScopes: ['read'] })).challenge).toBe('Bearer scope="read"')
   })
 
+  it('a scope that is asked for further in leads to the metadata as well, and nothing else is touched', async () => {
+    const method = {
+      issuers: ['https://login.example.com'],
+      checkCredential: () => ({ principal: 'alice', claims: {} }),
+    }
+    const behind = async (status: number, challenge: string | undefined, methods = [method]) => {
+      const headers = challenge === undefined ? {} : { 'www-authenticate': challenge }
+      const handler = authentication({ methods, publicUrl: 'https://mcp.example.com' })(async () => ({
+        status,
+        headers,
+        body: 'as it was',
+      }))
+      const reply = await handler(httpRequest({ headers: { authorization: 'Bearer x' } }))
+      expect([reply.status, reply.body]).toEqual([status, 'as it was'])
+      return reply.headers['www-authenticate']
+    }
+    const asked = 'Bearer error="insufficient_scope", scope="write"'
+    const led =
+      'Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp", error="insufficient_scope", scope="write"'
+    expect(await behind(403, asked)).toBe(led)
+    expect(await behind(403, led)).toBe(led)
+    expect(await behind(200, asked)).toBe(asked)
+    expect(await behind(403, 'Basic')).toBe('Basic')
+    expect(await behind(403, undefined)).toBeUndefined()
+    expect(await behind(403, asked, [{ ...method, issuers: [] }])).toBe(asked)
+  })
+
   it('what came with a token cannot break out of the header', async () => {
     const methods = [{ checkCredential: () => new CredentialRefusal('a"b\\c\r\nX-Evil: 1\u2028') }]
     const { challenge } = await through({ methods }, { headers: { authorization: 'Bearer x' } })

@@ -1,6 +1,6 @@
 import { createHmac, createPublicKey, randomUUID } from 'node:crypto'
 import { exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { CredentialRefusal } from '../../../../src/middleware/http/authentication.js'
 import { introspection } from '../../../../src/middleware/http/introspection.js'
 import { type JwtOptions, jwt } from '../../../../src/middleware/http/jwt.js'
@@ -63,7 +63,8 @@ describe('signed tokens', () => {
   })
 
   it('forged, foreign and old ones are refused', async () => {
-    const check = checker()
+    const server = published(() => [firstJwk])
+    const check = checker({}, server)
     const good = await sign()
     const [head = '', body = '', signature = ''] = good.split('.')
     const claims = { iss: ISSUER, aud: OURS, sub: 'mallory', exp: seconds(60) }
@@ -84,6 +85,10 @@ describe('signed tokens', () => {
         jku: 'https://evil.example/keys',
       })
       .sign(stranger.privateKey)
+    const pointing = (header: object) =>
+      new SignJWT(claims)
+        .setProtectedHeader({ alg: 'RS256', kid: 'first', ...header })
+        .sign(stranger.privateKey)
     const tokens = {
       'alg none': none('none'),
       'alg None': none('None'),
@@ -93,6 +98,12 @@ describe('signed tokens', () => {
       'public key as a secret': await confused(pem),
       'public key as a secret, in DER': await confused(der),
       'key of its own': embedded,
+      'address of keys': await pointing({ jku: 'https://evil.example/keys' }),
+      'address of a certificate': await pointing({ x5u: 'https://evil.example/cert' }),
+      'certificate of its own': await pointing({ x5c: ['MIIB'] }),
+      'kid that is a path': await pointing({ kid: '../../../../dev/null' }),
+      'kid that is an address': await pointing({ kid: 'https://evil.example/keys#first' }),
+      'kid of every object': await pointing({ kid: '__proto__' }),
       'key of a stranger': await sign({}, { pair: stranger as Pair }),
       'wrong audience': await sign({ aud: 'https://other.example' }),
       'audience that begins as ours': await sign({ aud: `${OURS}.evil.example` }),
@@ -110,6 +121,22 @@ describe('signed tokens', () => {
       expect([name, verdict instanceof CredentialRefusal && verdict.kind]).toEqual([name, 'invalid'])
     }
     expect(await check(good)).toMatchObject({ principal: `${ISSUER}#alice` })
+    // Nothing that a token says leads anywhere.
+    expect(server.asked.every(url => url.startsWith(`${ISSUER}/`))).toBe(true)
+  })
+
+  it('one that was good is refused once it has expired, however often it came before', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const check = checker({ clockSkew: 0, tokenMaxAge: 3_600_000 })
+    const token = await sign({ exp: seconds(60) })
+    try {
+      expect(await check(token)).toMatchObject({ principal: `${ISSUER}#alice` })
+      expect(await check(token)).toMatchObject({ principal: `${ISSUER}#alice` })
+      vi.setSystemTime(Date.now() + 61_000)
+      expect(await check(token)).toEqual(new CredentialRefusal('The token has expired'))
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('of other issuers, keys and things that are no tokens are for other methods', async () => {
@@ -176,6 +203,8 @@ describe('signed tokens', () => {
       'keys over plain HTTP': {
         [metadata]: { issuer: ISSUER, jwks_uri: 'http://169.254.169.254/latest/meta-data' },
       },
+      'keys in this machine': { [metadata]: { issuer: ISSUER, jwks_uri: 'http://127.0.0.1:8080/keys' } },
+      'keys in this network': { [metadata]: { issuer: ISSUER, jwks_uri: 'https://169.254.169.254/keys' } },
       'keys in a file': { [metadata]: { issuer: ISSUER, jwks_uri: 'file:///etc/passwd' } },
       'keys without an end': { [`${ISSUER}/keys`]: large },
       'no JSON': { [`${ISSUER}/keys`]: new Response('<html>') },
