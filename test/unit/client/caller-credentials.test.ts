@@ -194,6 +194,29 @@ describe.each(WAYS)('%s', (...way) => {
   })
 })
 
+describe.each(WAYS)('%s, a connection for each session', (...way) => {
+  it('ends with its session, and with no other', async () => {
+    const [name, path, options, transport] = way
+    const { call, up, carried } = await world([name, path, { ...options, isolation: 'session' }, transport], {
+      exchange: {},
+    })
+    const session = (principal: string, id: string, claims: JSONObject = {}) => ({
+      ...somebody(principal, claims),
+      session: id,
+    })
+    await call(session('alice', 's1'))
+    await call(session('alice', 's1', { scope: 'more' }))
+    await call(session('alice', 's10'))
+    await call(session('bob', 's2'))
+    expect(up.counts().connections).toBe(4)
+    expect(authorizationsOf(carried).size).toBe(3)
+    up.endSession('s1')
+    expect(up.counts().connections).toBe(2)
+    expect((await call(session('bob', 's2'))).error).toBeUndefined()
+    expect(up.counts().connections).toBe(2)
+  })
+})
+
 describe('a caller', () => {
   const modern = WAYS[0] as Way
   const CLAIMS: readonly (readonly [string, JSONObject, RegExp])[] = [

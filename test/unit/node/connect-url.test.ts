@@ -183,3 +183,36 @@ describe('a server at a URL', () => {
     expect(() => connectUrl({ url: 'https://mcp.example/mcp', proxy: false })).not.toThrow()
   })
 })
+
+describe('credentials of each caller', () => {
+  const url = 'https://a.example/mcp'
+  const exchange = { tokenEndpoint: 'https://login.example.com/token', clientId: 'us' }
+  const headers = { 'X-User': 'u-${claim:email}-${A}', Other: '${A}' }
+
+  it('are made of headers, beside those that all have', () => {
+    const { remote } = connectUrl({ url, headers, environment: { A: 'a' } })
+    expect(remote.headers).toEqual({ other: 'a' })
+    const caller = { binding: 'sse', principal: 'p', claims: { email: 'e@example.com' } } as const
+    expect(remote.credentials?.of(caller).headers).toEqual({ 'x-user': 'u-e@example.com-a' })
+    expect(() => remote.credentials?.of({ ...caller, claims: {} })).toThrow('the claim "email"')
+    expect(connectUrl({ url }).remote.credentials).toBeUndefined()
+  })
+
+  it.each([
+    { exchange, headers: { authorization: 'Bearer x' } },
+    { exchange, headers: { Authorization: 'Bearer ${claim:x}' } },
+    { exchange, url: 'https://user:planted@a.example/mcp' },
+    { exchange, authorizer: { headers: () => ({}), refused: async () => false } },
+    { exchange: { ...exchange, issuer: 'https://login.example.com' } },
+    { exchange: { ...exchange, tokenEndpoint: 'http://login.example.com/token' } },
+  ])('cannot be made of %j', options => {
+    let error: unknown
+    try {
+      connectUrl({ url, ...options })
+    } catch (thrown) {
+      error = thrown
+    }
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message).not.toContain('planted')
+  })
+})
