@@ -42,7 +42,7 @@ export const REMOTE_OPTIONS = {
     { metavar: 'KIND', default: 'auto', group },
   ),
   header: list(
-    'Header for each request; ${NAME} in its value is a variable, since others can see command lines (repeatable)',
+    'Header for each request; ${NAME} in its value is a variable, since others can see command lines; ${claim:NAME} and ${principal} say who calls (repeatable)',
     parseHeader,
     { metavar: '"NAME: VALUE"', group },
   ),

@@ -7,7 +7,14 @@ import type { RemoteServer, RemoteTransport, SignIn, TokenExchangeEntry } from '
 import { listOf, type ServerFields } from './server-fields.js'
 import { type Template, toTemplate } from './template.js'
 
-const EXCHANGE_TEXTS = ['issuer', 'tokenEndpoint', 'clientId', 'clientSecret', 'audience', 'resource'] as const
+const EXCHANGE_TEXTS = [
+  'issuer',
+  'tokenEndpoint',
+  'clientId',
+  'clientSecret',
+  'audience',
+  'resource',
+] as const
 const HTTP_ADDRESS = /^(?:https?|http\+unix):$/
 
 /** Undefined where there is no address. `type` is what the entry says that it is. */

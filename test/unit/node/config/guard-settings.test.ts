@@ -135,8 +135,8 @@ it('each line of a list has its own problem, and references without a value are 
  "authClientSecret": "\${MISSING}" } }`)
   expect(problems.map(problem => problem.split(': ').slice(0, 3).join(' ')).sort()).toEqual([
     '3:3 anyport allowAddress',
-    '5:3 anyport rules',
-    '6:23 anyport authClientSecret',
+    '6:3 anyport rules',
+    '7:22 anyport authClientSecret',
   ])
 })
 
