@@ -85,6 +85,7 @@ function textOf(part: CallerValue, header: string, { principal, claims }: Caller
     new TransportError('ERR_SIGN_IN', `${server} is called with ${what} of who calls (${header}): ${why}`, {
       hop: server,
       knob: 'headers',
+      ofCaller: true,
     })
   if (principal === undefined) throw fail('this caller has not authenticated')
   const given =

@@ -52,6 +52,8 @@ export interface TransportFacts {
   readonly retryable?: boolean
   /** The request was delivered, and what came of it is not known: it may have run. */
   readonly outcome?: 'unknown'
+  /** It is about who calls: others may well be served. */
+  readonly ofCaller?: boolean
   /** Seconds after which the same call would be let in. */
   readonly retryAfter?: number
   readonly cause?: unknown

@@ -1,3 +1,4 @@
+import { TransportError } from '../exchange/errors.js'
 import type { GatewayEvent } from './events.js'
 import type { SliceKind } from './fetch-slice.js'
 import type { Member } from './member.js'
@@ -30,6 +31,8 @@ export class ServerStates {
 
   /** A server was asked for something: what came of it. */
   report(member: Member, kind: SliceKind, error: Error | undefined): void {
+    // Nobody who lacks a claim may have a server called unavailable for everybody.
+    if (error instanceof TransportError && error.facts.ofCaller) return
     const errors = this.#errors.get(member) ?? new Map<SliceKind, Error>()
     const before = errors.size
     this.#errors.set(member, errors)

@@ -4,6 +4,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 
+// Real servers, on machines that may be busy.
+vi.setConfig({ testTimeout: 30_000 })
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(ROOT, '.cache', `examples-${process.pid}`)
 const [, alone = ''] = readFileSync(join(ROOT, 'docs/governing.md'), 'utf8').split('## Each part alone')

@@ -7,12 +7,17 @@ import { nameOf } from './addresses.js'
 export function signInError(
   server: string,
   message: string,
-  { knob, cause }: { readonly knob?: string; readonly cause?: unknown } = {},
+  {
+    knob,
+    cause,
+    ofCaller,
+  }: { readonly knob?: string; readonly cause?: unknown; readonly ofCaller?: boolean } = {},
 ): TransportError {
   return new TransportError('ERR_SIGN_IN', message, {
     hop: server,
     ...(knob === undefined ? {} : { knob }),
     ...(cause === undefined ? {} : { cause }),
+    ...(ofCaller === undefined ? {} : { ofCaller }),
   })
 }
 

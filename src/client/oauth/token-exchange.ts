@@ -145,7 +145,9 @@ class ExchangedToken implements CallerToken {
     const again = this.#mended.has(context) && this.#mended.get(context) === token
     if (again || Date.now() - this.#mendedAt < YOUTH) {
       const { name, authority } = this.#host
-      throw signInError(name, `${name} refuses the token that ${authority} gives for who calls`)
+      throw signInError(name, `${name} refuses the token that ${authority} gives for who calls`, {
+        ofCaller: true,
+      })
     }
     this.#usableUntil = 0
     await orCancelled(this.#exchanged(), context)
@@ -214,6 +216,6 @@ function noToken(server: string): TransportError {
   return signInError(
     server,
     `${server} is called with a token for who calls, and this caller showed none of an authorization server: keys and certificates cannot be exchanged`,
-    { knob: 'auth' },
+    { knob: 'auth', ofCaller: true },
   )
 }

@@ -47,7 +47,8 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
         )
       return tokens
     } catch (error) {
-      throw withoutToken(error instanceof GrantGone ? refusal(server, authority, error) : error, subject)
+      const shown = error instanceof GrantGone ? refusal(server, authority, error) : error
+      throw without([subject, clientSecret], shown)
     }
   }
 }
@@ -67,11 +68,16 @@ function refusal(server: string, authority: string, { reason }: GrantGone): Tran
     reason === 'client'
       ? 'it does not let this client exchange tokens (auth.clientId)'
       : 'it does not take the token that the caller showed'
-  return signInError(server, `${authority} gives no token for ${server}: ${why}`, { knob: 'auth' })
+  return signInError(server, `${authority} gives no token for ${server}: ${why}`, {
+    knob: 'auth',
+    ofCaller: reason === 'grant',
+  })
 }
 
 /** Some authorization servers repeat in their errors what they were sent. */
-function withoutToken(error: unknown, subject: string): unknown {
-  if (!(error instanceof TransportError) || !error.message.includes(subject)) return error
-  return new TransportError(error.code, error.message.replaceAll(subject, '***'), error.facts)
+function without(secrets: readonly (string | undefined)[], error: unknown): unknown {
+  if (!(error instanceof TransportError)) return error
+  let { message } = error
+  for (const secret of secrets) if (secret) message = message.replaceAll(secret, '***')
+  return message === error.message ? error : new TransportError(error.code, message, error.facts)
 }

@@ -13,6 +13,9 @@ import { everythingHandler } from '../../fixtures/everything-handler.js'
 import { testHttpClient } from '../../fixtures/http-client.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
 
+// Real servers, on machines that may be busy.
+vi.setConfig({ testTimeout: 30_000 })
+
 const AUTHORITY = 'https://login.example.com'
 
 type Way = readonly [

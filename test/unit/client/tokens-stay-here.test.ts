@@ -1,6 +1,6 @@
 /** Whatever a client shows us, on whatever transport, nothing of it reaches a server, on whatever transport. */
 
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { RemoteTransport } from '../../../src/client/remote.js'
 import { type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
 import type { HttpHandler } from '../../../src/exchange/http.js'
@@ -12,6 +12,9 @@ import { everythingHandler } from '../../fixtures/everything-handler.js'
 import { testHttpClient } from '../../fixtures/http-client.js'
 import { send } from '../../fixtures/http-request.js'
 import { initialize, legacyClient } from '../../fixtures/legacy-http-client.js'
+
+// Real servers, on machines that may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 const ending: (() => Promise<unknown>)[] = []
 afterEach(async () => {

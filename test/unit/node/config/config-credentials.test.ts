@@ -5,13 +5,17 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { GatewayEvent } from '../../../../src/gateway/events.js'
 import { jwt } from '../../../../src/middleware/http/jwt.js'
 import { type ConfigEvent, configGateway } from '../../../../src/node/config/config-gateway.js'
 import { type Governing, govern } from '../../../../src/node/govern.js'
 import { serve } from '../../../../src/node/serve.js'
 import { everythingHandler } from '../../../fixtures/everything-handler.js'
 import { listingServer } from '../../../fixtures/listing-server.js'
+
+// Real servers, on machines that may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 const AUDIENCE = 'https://mcp.example.com/mcp'
 
@@ -95,7 +99,9 @@ async function front(
 ) {
   const file = join(folder, 'anyport.json')
   writeFileSync(file, JSON.stringify(config))
+  const gatewayEvents: GatewayEvent[] = []
   const opened = await configGateway({
+    onEvent: event => gatewayEvents.push(event),
     load: { file, env: { SECRET: 'client-secret' } },
     watch: false,
     ...(governing === undefined ? {} : { around: governing.around, audienceOf: governing.audienceOf }),
@@ -111,7 +117,7 @@ async function front(
     () => server.close({ drainTimeout: 0 }),
     () => governing?.close(),
   )
-  return { url: server.url as string, file, reload: opened.reload }
+  return { url: server.url as string, file, reload: opened.reload, gatewayEvents }
 }
 
 async function ask(url: string, token: string, method: string, params: object = {}) {
@@ -154,7 +160,7 @@ describe('a configuration', () => {
     const [named, exchanging, plain] = [await elsewhere(), await elsewhere(), await elsewhere()]
     const audit = join(folder, 'audit.jsonl')
     const governing = await govern({ many: true, audit: { file: audit, withArguments: true } })
-    const { url } = await front(
+    const { url, gatewayEvents } = await front(
       {
         mcpServers: {
           named: { url: named.url, headers: { 'X-User': '${claim:email}' } },
@@ -197,6 +203,13 @@ describe('a configuration', () => {
     for (const secret of [...tokens, 'upstream-token', 'client-secret', 'Bearer'])
       expect(records).not.toContain(secret)
 
+    // Carol has no such claim: to her the server has nothing, and it is no trouble of the server's.
+    const carol = await ask(url, await sign({ sub: 'carol' }), 'tools/list')
+    expect(carol.result.tools.map(({ name }: { readonly name: string }) => name).sort()).toEqual([
+      'exchanging__echo',
+      'plain__echo',
+    ])
+    expect(gatewayEvents).toEqual([])
     const lacking = await ask(url, await sign({ sub: 'carol' }), 'tools/call', {
       name: 'named__echo',
       arguments: {},
