@@ -47,4 +47,12 @@ describe('a server of a configuration', () => {
   ])('is not signed in to: %j', change => {
     expect(of(change)).toBeUndefined()
   })
+
+  it('is not signed in to where each caller has credentials of his own', () => {
+    expect(of({ exchange: { issuer: 'https://login.example', clientId: 'us' } })).toBeUndefined()
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
+    expect(of({ callerHeaders: { Authorization: 'Bearer ${claim:token}' } })).toBeUndefined()
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
+    expect(of({ callerHeaders: { 'X-User': '${claim:email}' } })).toEqual(common)
+  })
 })
