@@ -8,10 +8,13 @@
  * the fixture itself is right.
  */
 import { fileURLToPath } from 'node:url'
+import { hostCommand } from '../runtimes/runtimes.mjs'
 
 const anyport = fileURLToPath(new URL('../dist/bin/anyport.js', import.meta.url))
 
 const gateway = fileURLToPath(new URL('gateway.mjs', import.meta.url))
+
+const sdk = fileURLToPath(new URL('sdk.mjs', import.meta.url))
 
 const wires = ['2025-11-25', '2026-07-28']
 const eras = ['legacy', 'modern']
@@ -25,6 +28,12 @@ const sameEra = hop => [cell('2025-11-25', 'legacy', hop), cell('2026-07-28', 'm
 /** The aggregated face of a gateway with one server and no prefix must look like the server. */
 const gatewayHops = ['gateway']
 
+/** Where `fetchHandler` is tried, and where its process lasts, so that it can keep sessions. */
+export const fetchRuntimes = ['node', 'bun', 'deno', 'workerd']
+const lasting = ['node', 'bun', 'deno']
+const fetchHops = names => names.map(name => `fetch-${name}`)
+const sessionHops = names => names.map(name => `sessions-${name}`)
+
 /** Named sets of cells, for `--cells`. */
 export const cellSets = {
   direct: sameEra('direct'),
@@ -32,21 +41,39 @@ export const cellSets = {
   stdio: cellsOf(pipeHops),
   http: cellsOf(httpHops),
   gateway: cellsOf(gatewayHops),
+  // In one process: fromSdk, and fetchHandler on a runtime, without sessions and with them.
+  sdk: cellsOf(['sdk']),
+  fetch: cellsOf([...fetchHops(fetchRuntimes), ...sessionHops(lasting)]),
+  ...Object.fromEntries(
+    fetchRuntimes.map(name => [
+      `fetch-${name}`,
+      cellsOf([...fetchHops([name]), ...sessionHops(lasting.filter(each => each === name))]),
+    ]),
+  ),
   all: cellsOf([...pipeHops, ...httpHops, ...gatewayHops]),
 }
+
+/** The runtime of a cell whose server is behind `fetchHandler`. */
+export const runtimeOf = ({ hop }) => /^(?:fetch|sessions)-(.+)$/.exec(hop)?.[1]
 
 export const directoryOf = ({ wire, era, hop }) => `${wire}_${era}_${hop}`
 
 /**
  * Starts what the cell consists of, through `start(name, argv)` which resolves with what the process announced:
- * its URL or its socket. `fixtures` are the programs by era, and `socketPath` is free for the cell to use.
+ * its URL or its socket. `fixtures` are the programs by era, `fetchModule` serves them on a runtime, and `socketPath` is
+ * free for the cell to use.
  * Resolves with the URL for the suite.
  */
-export async function openCell({ era, hop }, { start, fixtures, socketPath }) {
+export async function openCell({ era, hop }, { start, fixtures, fetchModule, socketPath }) {
   const fixture = [process.execPath, fixtures[era]]
   if (hop === 'direct') return await start('fixture', [...fixture, '--http', '0'])
 
   const [binding, pinned] = hop.split('-')
+  if (binding === 'fetch' || binding === 'sessions') {
+    const origin = await start('host', hostCommand(pinned, fetchModule))
+    return `${origin}/${era}/${binding === 'fetch' ? 'sessionless' : 'sessions'}`
+  }
+  if (binding === 'sdk') return await start('server', [process.execPath, sdk, era])
   const second = ['--', ...fixture, '--stdio']
   switch (binding) {
     case 'gateway':

@@ -10,9 +10,10 @@ import { tmpdir } from 'node:os'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { cellSets, directoryOf, openCell } from './cells.mjs'
+import { checkRuntimes } from '../runtimes/runtimes.mjs'
+import { cellSets, directoryOf, openCell, runtimeOf } from './cells.mjs'
 import { clientSets, clientSetsOf, isTimed } from './client-sets.mjs'
-import { bundleFixtures } from './fixtures/bundle.mjs'
+import { bundleFetch, bundleFixtures } from './fixtures/bundle.mjs'
 import { killAll, processesOf } from './processes.mjs'
 import { checkSuite, runClient, runSuite } from './suite.mjs'
 import { warmUp } from './warm-up.mjs'
@@ -61,12 +62,14 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   })
 }
 
+const cells = chosenCells()
+const runtimes = [...new Set(cells.map(runtimeOf).filter(Boolean))]
 try {
   checkSuite()
+  checkRuntimes(runtimes)
 } catch (error) {
   refuse(error.message)
 }
-const cells = chosenCells()
 const sets = chosenClientSets()
 if (cells.length === 0 && sets.length === 0) refuse('nothing is left to run')
 if (options.list) {
@@ -75,6 +78,7 @@ if (options.list) {
   process.exit(0)
 }
 const fixtures = await bundleFixtures(`${results}fixtures`)
+const fetchModule = runtimes.length > 0 ? await bundleFetch(`${results}fixtures`) : undefined
 const started = Date.now()
 const concurrency = Number(options.concurrency)
 const outcomes = await withConcurrency(concurrency, cells, runCell)
@@ -131,7 +135,7 @@ async function runCell(cell) {
   const processes = processesOf(directory)
   const from = Date.now()
   try {
-    const url = await openCell(cell, { start: processes.start, fixtures, socketPath })
+    const url = await openCell(cell, { start: processes.start, fixtures, fetchModule, socketPath })
     await warmUp(url, cell.wire)
     const verdicts = await runSuite({
       url,
