@@ -29,7 +29,7 @@ const sameEra = hop => [cell('2025-11-25', 'legacy', hop), cell('2026-07-28', 'm
 const gatewayHops = ['gateway']
 
 /** Where `fetchHandler` is tried, and where its process lasts, so that it can keep sessions. */
-export const fetchRuntimes = ['node', 'bun', 'deno', 'workerd']
+const fetchRuntimes = ['node', 'bun', 'deno', 'workerd']
 const lasting = ['node', 'bun', 'deno']
 const fetchHops = names => names.map(name => `fetch-${name}`)
 const sessionHops = names => names.map(name => `sessions-${name}`)
@@ -50,7 +50,8 @@ export const cellSets = {
       cellsOf([...fetchHops([name]), ...sessionHops(lasting.filter(each => each === name))]),
     ]),
   ),
-  all: cellsOf([...pipeHops, ...httpHops, ...gatewayHops]),
+  // Without the runtimes that have to be installed first.
+  all: cellsOf([...pipeHops, ...httpHops, ...gatewayHops, 'sdk', 'fetch-node', 'sessions-node']),
 }
 
 /** The runtime of a cell whose server is behind `fetchHandler`. */

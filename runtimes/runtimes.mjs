@@ -36,7 +36,16 @@ export function hostCommand(runtime, module) {
   if (runtime === 'deno') {
     // What an endpoint needs, and no more.
     const allowed = ['--no-prompt', '--allow-net', `--allow-read=${module}`]
-    return [programs.deno, 'run', '--quiet', '--no-config', '--no-lock', ...allowed, path('hosts/deno.mjs'), module]
+    return [
+      programs.deno,
+      'run',
+      '--quiet',
+      '--no-config',
+      '--no-lock',
+      ...allowed,
+      path('hosts/deno.mjs'),
+      module,
+    ]
   }
   return [programs[runtime], path('hosts/node.mjs'), module]
 }

@@ -3,20 +3,22 @@
  * ends with it.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const [workerd, module] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'anyport-workerd-'))
 const config = join(folder, 'config.capnp')
+// What a configuration embeds lies beside it.
+copyFileSync(module, join(folder, 'module.mjs'))
 writeFileSync(
   config,
   `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = (
-    modules = [(name = "${basename(module)}", esModule = embed "${module}")],
+    modules = [(name = "module.mjs", esModule = embed "module.mjs")],
     compatibilityDate = "2026-04-01",
     compatibilityFlags = ["nodejs_als"],
   ))],
@@ -24,7 +26,7 @@ const config :Workerd.Config = (
 );
 `,
 )
-const child = spawn(workerd, ['serve', config, '--import-path', dirname(module), '--control-fd=3'], {
+const child = spawn(workerd, ['serve', config, '--control-fd=3'], {
   stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
 })
 createInterface({ input: child.stdio[3] }).on('line', line => {

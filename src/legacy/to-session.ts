@@ -61,6 +61,8 @@ export interface ServedSession extends Session {
 /** Events that wait for a reader; the oldest are dropped first. */
 const MAX_EVENTS = 1000
 
+const DEFAULT_LOG_LEVEL = 'info'
+
 /** A legacy client, served by a modern handler. */
 export function toSession(handler: Handler, options: ToSessionOptions = {}): ServedSession {
   return new HandlerSession(handler, options)
@@ -89,6 +91,9 @@ class HandlerSession implements ServedSession, ForwardHost, ChangesHost, EventsH
     this.handler = handler
     this.#options = options
     this.protocolVersion = options.version
+    // Nobody has set a level there, and nobody has asked whether the server logs at all.
+    if (options.version !== undefined)
+      this.#identity = identityOf(undefined, {}, options.logLevel ?? DEFAULT_LOG_LEVEL)
   }
 
   get version(): LegacyVersion {
@@ -188,7 +193,8 @@ class HandlerSession implements ServedSession, ForwardHost, ChangesHost, EventsH
     if ('error' in response) return errorResponse(request.id, toLegacyError(response.error))
     const discovered = readResult(response.result)
     const serverCapabilities = isObject(discovered.capabilities) ? discovered.capabilities : {}
-    const logLevel = serverCapabilities.logging === undefined ? undefined : (this.#options.logLevel ?? 'info')
+    const logLevel =
+      serverCapabilities.logging === undefined ? undefined : (this.#options.logLevel ?? DEFAULT_LOG_LEVEL)
     this.#identity = identityOf(identity.clientInfo, identity.capabilities, logLevel)
     this.#caller = withoutHeaders(context.caller)
     this.protocolVersion = version

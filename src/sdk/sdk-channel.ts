@@ -1,7 +1,8 @@
 /** A channel whose far end is a transport of an SDK, in the same process: messages pass as they are, nothing is encoded. */
 
 import { TransportError } from '../exchange/errors.js'
-import type { JSONRPCMessage } from '../protocol/message.js'
+import { INTERNAL_ERROR } from '../protocol/errors.js'
+import { errorResponse, type JSONRPCMessage } from '../protocol/message.js'
 import { readResult } from '../protocol/raw-json.js'
 import type { Channel, ChannelListener } from '../transport/channel/channel.js'
 import type { SdkTransport } from './sdk-transport.js'
@@ -87,8 +88,19 @@ export class SdkChannel implements Channel {
       try {
         this.transport.onmessage?.(plain(message))
       } catch (error) {
-        this.transport.onerror?.(error instanceof Error ? error : new Error(String(error)))
+        this.#refused(message, error instanceof Error ? error : new Error(String(error)))
       }
+    }
+  }
+
+  /** Whoever waits for what becomes of the message would wait forever. */
+  #refused(message: JSONRPCMessage, error: Error): void {
+    this.transport.onerror?.(error)
+    const what = `${this.name} could not take what it was sent: ${error.message}`
+    if (!('method' in message)) {
+      this.#end(new TransportError('ERR_CLOSED', what, { hop: this.name, cause: error }))
+    } else if ('id' in message) {
+      this.#receive(errorResponse(message.id, { code: INTERNAL_ERROR, message: what })).catch(() => {})
     }
   }
 
@@ -132,7 +144,11 @@ export class SdkChannel implements Channel {
     this.#outbox = []
     // What was said last is still heard.
     this.#paused = false
-    this.transport.onclose?.()
+    try {
+      this.transport.onclose?.()
+    } catch {
+      // Whoever cannot be told that it has ended, has ended all the same.
+    }
     this.#deliver()
   }
 

@@ -9,8 +9,17 @@ import { httpCaller } from '../../exchange/http-caller.js'
 import { ACCEPTED, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply } from '../../exchange/in-flight.js'
 import { toSession } from '../../legacy/to-session.js'
-import { errorResponse, isRequest, type JSONRPCMessage, type JSONRPCRequest } from '../../protocol/message.js'
+import { METHOD_NOT_FOUND, RpcError } from '../../protocol/errors.js'
+import {
+  errorResponse,
+  isRequest,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  type JSONRPCResponse,
+} from '../../protocol/message.js'
+import { isObject } from '../../protocol/meta.js'
 import { METHOD_INITIALIZE } from '../../protocol/methods.js'
+import { readResult } from '../../protocol/raw-json.js'
 import { isLegacyVersion, type LegacyVersion } from '../../protocol/versions.js'
 import type { Accept } from './accept.js'
 import { Batch, MAX_BATCH } from './batch.js'
@@ -31,6 +40,8 @@ export async function answerSessionless(
   const version = isLegacyVersion(header) ? header : '2025-03-26'
   if (Array.isArray(body)) return answerBatch(services, request, body, principal, version)
   const message = body as JSONRPCMessage
+  if (isRequest(message) && NEEDS_SESSION.has(message.method))
+    return answerReply(errorResponse(message.id, toErrorObject(needsSession(message.method))))
   // Cancellations name calls of other POSTs, answers name questions that were never asked.
   if (!isRequest(message)) return ACCEPTED
   if (services.inFlight.draining) return drainingReply(message.id)
@@ -68,7 +79,7 @@ function answerCall(
   const settled = (step: CallStep | undefined) => {
     if (step?.done && accept.json) {
       end()
-      return answerReply(step.value)
+      return answerReply(message.method === METHOD_INITIALIZE ? withoutSession(step.value) : step.value)
     }
     const onEnd = (finished: boolean) => {
       if (finished) end()
@@ -112,6 +123,29 @@ async function answerBatch(
 
 function sessionOptions(services: LegacyServices, message: JSONRPCRequest, version: LegacyVersion) {
   return message.method === METHOD_INITIALIZE ? services.toSession : { ...services.toSession, version }
+}
+
+/** What is told outside of calls, and what has to be remembered for it. */
+const NEEDS_SESSION = new Set(['resources/subscribe', 'resources/unsubscribe'])
+
+function needsSession(method: string): RpcError {
+  return new RpcError(
+    METHOD_NOT_FOUND,
+    `${method} needs a session, and clients of this revision get none here (sessionless)`,
+  )
+}
+
+/** The answer to `initialize` without the changes that nobody would hear of: there is no stream for them. */
+function withoutSession(response: JSONRPCResponse): JSONRPCResponse {
+  if (!('result' in response)) return response
+  const result = readResult(response.result)
+  if (!isObject(result.capabilities)) return response
+  const capabilities = Object.entries(result.capabilities).map(([name, capability]) => {
+    if (!isObject(capability)) return [name, capability]
+    const { listChanged: _listChanged, subscribe: _subscribe, ...rest } = capability
+    return [name, rest]
+  })
+  return { ...response, result: { ...result, capabilities: Object.fromEntries(capabilities) } }
 }
 
 async function finishUnattended(
