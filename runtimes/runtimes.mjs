@@ -26,8 +26,8 @@ export function checkRuntimes(names) {
 
 export const isNode = runtime => runtime.startsWith('node')
 
-/** The command that runs a program of Node on this Node, with its arguments. */
-export const nodeCommand = (runtime, ...argv) => [programs[runtime], ...argv]
+/** The command that serves a module behind all adapters for Node and Lambda. */
+export const adaptersCommand = (runtime, module) => [programs[runtime], path('hosts/adapters.mjs'), module]
 
 /** The command that has the runtime serve a module, one file. It says `listening on URL` on standard error. */
 export function hostCommand(runtime, module) {
