@@ -14,6 +14,7 @@ const FORWARDER = fileURLToPath(new URL('forwarder.mjs', import.meta.url))
 const MCP_REMOTE = fileURLToPath(new URL('../node_modules/mcp-remote/dist/proxy.js', import.meta.url))
 const REMOTE_FORWARDER = fileURLToPath(new URL('remote-forwarder.mjs', import.meta.url))
 const REMOTE = fileURLToPath(new URL('http-echo-server.mjs', import.meta.url))
+const SDK_SERVER = fileURLToPath(new URL('sdk-server.mjs', import.meta.url))
 const RAW = fileURLToPath(new URL('raw-server.mjs', import.meta.url))
 
 /**
@@ -54,6 +55,15 @@ const lanes = [
   mcpProxy('mcp-proxy', 'legacy'),
   { ...supergateway('supergateway-modern', 'modern'), cell: 'modern-peers' },
   { ...mcpProxy('mcp-proxy-modern', 'modern'), cell: 'modern-peers' },
+  // Servers in one process with what serves them: the SDK itself, or anyport. `own` is what a lane is compared to.
+  inProcess('sdk-v1', 'legacy', ['v1', '--by', 'sdk']),
+  inProcess('sdk-v1-json', 'legacy', ['v1', '--by', 'sdk', '--json']),
+  inProcess('from-v1-legacy', 'legacy', ['v1', '--by', 'anyport'], 'sdk-v1-json'),
+  inProcess('from-v1-modern', 'modern', ['v1', '--by', 'anyport'], 'sdk-v1-json'),
+  inProcess('sdk-v2-legacy', 'legacy', ['v2', '--by', 'sdk', '--sessions', '--json']),
+  inProcess('sdk-v2-modern', 'modern', ['v2', '--by', 'sdk']),
+  inProcess('from-v2-legacy', 'legacy', ['v2', '--by', 'anyport'], 'sdk-v2-legacy'),
+  inProcess('from-v2-modern', 'modern', ['v2', '--by', 'anyport'], 'sdk-v2-modern'),
   // Without a product between: what the hop of the others adds is the difference to this.
   remote('remote-direct', 'legacy', true, port => [REMOTE, '--port', `${port}`]),
   remote('http-forwarder', 'legacy', true, (port, url) => [REMOTE_FORWARDER, '--port', `${port}`, url]),
@@ -88,6 +98,21 @@ export const REMOTE_SERVER = {
   name: 'remote server',
   announces: true,
   launch: port => ({ command: node, args: [REMOTE, '--port', `${port}`] }),
+}
+
+/** `own`: the SDK's way to serve the same, where this one is anyport's. */
+function inProcess(name, era, argv, own) {
+  return {
+    name,
+    product: own === undefined ? 'sdk' : 'anyport-sdk',
+    era,
+    own,
+    announces: true,
+    sessions: 0,
+    streams: 0,
+    cell: 'sdk',
+    launch: () => ({ command: node, args: [SDK_SERVER, '--sdk', ...argv] }),
+  }
 }
 
 /** `http`: spoken to on HTTP, otherwise on stdio. */
@@ -194,11 +219,12 @@ function mcpProxy(name, era) {
 /** What a lane's ratios are to: that without a product, and the plain one in its place. */
 export function yardsticks(name) {
   const lane = lanes.find(lane => lane.name === name)
+  if (lane?.own !== undefined) return { raw: 'raw', forwarder: lane.own }
   if (!lane?.remote) return { raw: 'raw', forwarder: 'forwarder' }
   return { raw: 'remote-direct', forwarder: lane.pipe ? 'stdio-forwarder' : 'http-forwarder' }
 }
 
-export const CELLS = ['crossing', 'modern-peers', 'remote']
+export const CELLS = ['crossing', 'modern-peers', 'remote', 'sdk']
 
 /** The lanes to run, and those left out because a file is missing. `only` names products or lanes. */
 export function chooseLanes(only, cells) {
