@@ -13,6 +13,13 @@ const TARGETS = [
   { text: 'idle stream and session, KiB', of: ['memory', 'stream'], most: 25 },
 ]
 const JUDGED = ['anyport-legacy', 'anyport-modern']
+/** Servers of an SDK in one process with anyport: requests/s to those of the SDK's own way to serve the same. */
+const OF_SDK = {
+  'from-v1-legacy': 1,
+  'from-v1-modern': 1,
+  'from-v2-legacy': 2,
+  'from-v2-modern': 2,
+}
 
 /** The values of one lane over the passes that have them. */
 function values(rows, lane, [measure, field]) {
@@ -132,6 +139,15 @@ export function judge(rows, lanes, measures) {
       const met = value === undefined ? undefined : least !== undefined ? value >= least : value <= most
       verdicts.push({ lane, text, value, bound, met })
     }
+  }
+  for (const lane of Object.keys(OF_SDK).filter(name => lanes.includes(name))) {
+    if (!measures.includes('rps')) continue
+    const own = yardsticks(lane).forwarder
+    const list = ratios(rows, lane, own, ['rps64', 'rps'])
+    const value = list.length === 0 ? undefined : median(list)
+    const met = value === undefined ? undefined : value >= OF_SDK[lane]
+    const bound = `>= ${OF_SDK[lane]} of ${own}`
+    verdicts.push({ lane, text: 'requests/s, 64 connections', value, bound, met })
   }
   return verdicts
 }

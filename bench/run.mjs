@@ -26,7 +26,8 @@ const HELP = `npm run bench -- [options]
   --seconds S       length of one measure of requests (1.5; quick: 0.6)
   --cells NAMES     crossing: also anyport between two eras, a legacy client of a modern server and the reverse;
                     modern-peers: also the other products with modern requests;
-                    remote: products that lead to a server over HTTP, from HTTP and from stdio, with mcp-remote and supergateway
+                    remote: products that lead to a server over HTTP, from HTTP and from stdio, with mcp-remote and supergateway;
+                    sdk: servers written with the SDKs, served by the SDK and by anyport in the same process
   --json FILE       all samples (rounds: one entry per pass), medians, verdicts and errors
   --quick           one short round, about two minutes with all products
   --check           exit with 1 if a target is missed or could not be measured`
