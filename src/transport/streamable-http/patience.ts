@@ -31,7 +31,8 @@ export class Patience {
     settled: (value: T | undefined) => R,
     failed: (error: unknown) => R,
   ): Promise<R> {
-    if (this.#own) return firstOf(promise, this.#interval * STEPS).then(settled, failed)
+    if (this.#own && this.#interval !== Infinity)
+      return firstOf(promise, this.#interval * STEPS).then(settled, failed)
     return new Promise((resolve, reject) => {
       const reply = new Reply(this.#tick, settled, resolve, reject)
       if (this.#interval !== Infinity) {
