@@ -6,10 +6,11 @@ import { TransportError } from '../exchange/errors.js'
 import type { Channel } from '../transport/channel/channel.js'
 import { SdkChannel } from './sdk-channel.js'
 
-/** `McpServer` and `Server` of the SDKs v1 and v2, and whatever else connects itself to a transport of theirs. */
+/** `McpServer` and `Server` of the SDKs v1 and v2, `FastMCP`, and whatever else connects itself to a transport of theirs. */
 export interface SdkServer {
+  /** What it resolves with is closed at the end, where that has a `close`: some make a session of their own. */
   // biome-ignore lint/suspicious/noExplicitAny: each SDK has a type of its own for the same transport
-  connect(transport: any): Promise<void>
+  connect(transport: any): Promise<unknown>
   close?(): Promise<void> | void
 }
 
@@ -49,26 +50,35 @@ export function fromSdk(server: SdkServer | SdkServerFactory, options: FromSdkOp
     name,
     async open() {
       if (typeof server !== 'function' && connected !== undefined) throw onlyOne(name)
-      let made: SdkServer | ConnectedSdkServer | undefined
       const channel = new SdkChannel(name, async () => {
         connected = undefined
-        await closed(name, made)
+        await closed(name, connecting)
       })
       connected = channel
+      const connecting = connection(make, channel)
       try {
-        made = await make(channel.transport)
-        if (typeof made?.connect === 'function') await made.connect(channel.transport)
+        // Some have more to do once they listen, and wait for their client with it.
+        await Promise.race([connecting, channel.started])
+        connecting.catch(error => channel.fail(notMade(name, error)))
         return channel
       } catch (error) {
         await channel.close()
-        const why = error instanceof Error ? error.message : String(error)
-        throw new TransportError('ERR_CONNECT', `${name} could not be made: ${why}`, {
-          hop: name,
-          cause: error,
-        })
+        throw notMade(name, error)
       }
     },
   }
+}
+
+/** Makes a server and has it connected; resolves with what there is to close. */
+async function connection(make: SdkServerFactory, channel: SdkChannel): Promise<Closable | undefined> {
+  const made = await make(channel.transport)
+  if (channel.isStarted || typeof made?.connect !== 'function') return made
+  const session = (await made.connect(channel.transport)) as Closable | undefined
+  return typeof session?.close === 'function' ? session : made
+}
+
+interface Closable {
+  close?(): Promise<void> | void
 }
 
 /** Whether it is a server of an SDK, or makes one. */
@@ -84,13 +94,19 @@ function factoryOf(server: SdkServer | SdkServerFactory): SdkServerFactory {
 }
 
 /** A server that does not close within the limit is left to itself. */
-async function closed(name: string, server: SdkServer | ConnectedSdkServer | undefined): Promise<void> {
+async function closed(name: string, connecting: Promise<Closable | undefined>): Promise<void> {
   try {
     const late = () => new TransportError('ERR_TIMEOUT', `${name} did not close within ${CLOSE_LIMIT} ms`)
-    await within(Promise.resolve(server?.close?.()), CLOSE_LIMIT, late)
+    const closing = async () => (await connecting)?.close?.()
+    await within(closing(), CLOSE_LIMIT, late)
   } catch {
-    // It failed to close: there is nobody to tell, and nothing left to do.
+    // It failed to connect or to close: there is nobody to tell, and nothing left to do.
   }
+}
+
+function notMade(name: string, error: unknown): TransportError {
+  const why = error instanceof Error ? error.message : String(error)
+  return new TransportError('ERR_CONNECT', `${name} could not be made: ${why}`, { hop: name, cause: error })
 }
 
 function onlyOne(name: string): TransportError {

@@ -14,6 +14,8 @@ export class SdkChannel implements Channel {
   /** The end that the SDK gets. */
   readonly transport: SdkTransport
   readonly name: string
+  /** Resolves once the SDK listens. */
+  readonly started: Promise<void>
   readonly #closing: () => Promise<void>
   #listener: ChannelListener | undefined
   #started = false
@@ -30,14 +32,28 @@ export class SdkChannel implements Channel {
   constructor(name: string, closing: () => Promise<void> = async () => {}) {
     this.name = name
     this.#closing = closing
+    let tellStarted: () => void = () => {}
+    this.started = new Promise(resolve => {
+      tellStarted = resolve
+    })
     this.transport = {
       start: async () => {
         this.#started = true
+        tellStarted()
         this.#wake()
       },
       send: message => this.#receive(message as JSONRPCMessage),
       close: async () => this.#end(),
     }
+  }
+
+  get isStarted(): boolean {
+    return this.#started
+  }
+
+  /** The far end turned out not to work. */
+  fail(error: Error): void {
+    this.#end(error)
   }
 
   listen(listener: ChannelListener): void {
