@@ -32,7 +32,7 @@ const META = {
   'io.modelcontextprotocol/clientCapabilities': {},
 }
 
-/** What the n-th client asks: 300 conversations of two requests in one era, 300 of one in the other. */
+/** What the n-th client asks: every other one in the legacy era, a third of each the list of tools. */
 function requestOf(index: number): RequestInit {
   const legacy = index % 2 === 0
   const call = { name: 'pid', arguments: {} }
@@ -88,12 +88,15 @@ it('three instances, one of which dies: 600 requests of both eras, all answered,
   expect(pids.size).toBe(3)
 
   for (const method of ['GET', 'DELETE']) {
-    const begun = performance.now()
-    const headers = { accept: 'text/event-stream' }
-    const response = await fetch(alive[0]!.url, { method, headers })
-    await response.text()
-    expect(response.status).toBe(405)
-    // A stream would stay open; what is asked for is 50 ms on a machine that has nothing else to do.
-    expect(performance.now() - begun).toBeLessThan(500)
+    const times: number[] = []
+    for (let time = 0; time < 5; time++) {
+      const begun = performance.now()
+      const response = await fetch(alive[0]!.url, { method, headers: { accept: 'text/event-stream' } })
+      await response.text()
+      times.push(performance.now() - begun)
+      expect(response.status).toBe(405)
+    }
+    // A stream would stay open. The best of them, since the machine may be busy.
+    expect(Math.min(...times)).toBeLessThan(50)
   }
 })
