@@ -74,7 +74,12 @@ class Instances implements ConnectionSource {
       if (context.cancelled === undefined) this.#give(key, opened)
       else this.#close(opened)
     }
-    return { connection: opened.connection, release }
+    const { link } = opened
+    const lost = (listener: (error: Error) => void) => {
+      link.onClosed = error =>
+        listener(error ?? new TransportError('ERR_CLOSED', `${this.#target.name} has closed`))
+    }
+    return { connection: opened.connection, release, lost }
   }
 
   async #taken(key: string, request: JSONRPCRequest, context: Context): Promise<Opened> {

@@ -12,6 +12,11 @@ export interface Lease {
    */
   suspended?(reclaim: () => void): void
   resumed?(): void
+  /**
+   * `listener` is called at once where the connection is lost. A call that another request began may have no other way to tell
+   * the one that waits for it: there are platforms on which promises end with the request that made them.
+   */
+  lost?(listener: (error: Error) => void): void
 }
 
 /**

@@ -73,7 +73,8 @@ export class SuspendedCall {
     if (buffered !== undefined) return { kind: 'notification', notification: buffered }
     for (;;) {
       this.#pending ??= this.#exchange.next()
-      const step = this.questions.size > 0 ? await settled(this.#pending, settle) : await this.#pending
+      const step =
+        this.questions.size > 0 ? await settled(this.#pending, settle) : await this.#orLost(this.#pending)
       if (step === SETTLED) return { kind: 'questions' }
       this.#pending = undefined
       if (step.done) return { kind: 'response', response: step.value }
@@ -82,6 +83,12 @@ export class SuspendedCall {
       else if (message.method === METHOD_CANCELLED) this.#withdraw(message.params?.requestId)
       else return { kind: 'notification', notification: message }
     }
+  }
+
+  #orLost(step: Promise<RawStep>): Promise<RawStep> {
+    const { lost } = this.#lease
+    if (lost === undefined || this.round === 0) return step
+    return Promise.race([step, new Promise<never>((_, reject) => lost(reject))])
   }
 
   /**
