@@ -156,3 +156,29 @@ export function ask(url, { method, headers, body, firstOnly, ownWords }) {
     outgoing.end(body)
   })
 }
+
+/** Resolves after `milliseconds` with undefined where a subscription is still open then, else with what ended it. */
+export function subscribed(url, milliseconds) {
+  return new Promise(resolve => {
+    const { method, headers, body } = requests.find(({ firstOnly }) => firstOnly)
+    const end = why => {
+      clearTimeout(timer)
+      resolve(why)
+      outgoing.destroy()
+    }
+    let seen = ''
+    const timer = setTimeout(
+      () => end(seen.includes('acknowledged') ? undefined : 'nothing came'),
+      milliseconds,
+    )
+    const outgoing = httpRequest(url, { method, headers }, incoming => {
+      incoming.setEncoding('utf8')
+      incoming.on('data', part => {
+        seen += part
+      })
+      incoming.once('close', () => end(`it was closed: ${seen.slice(0, 200)}`))
+    })
+    outgoing.once('error', error => end(error.message))
+    outgoing.end(body)
+  })
+}

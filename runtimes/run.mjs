@@ -10,9 +10,11 @@ import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { killAll, processesOf } from '../conformance/processes.mjs'
-import { ask, requests } from './requests.mjs'
+import { ask, requests, subscribed } from './requests.mjs'
 import { adaptersCommand, checkRuntimes, hostCommand, isNode, runtimes } from './runtimes.mjs'
 
+/** Milliseconds. */
+const SILENCE = 14_000
 const results = fileURLToPath(new URL('../results/runtimes', import.meta.url))
 const { values: options } = parseArgs({
   options: { only: { type: 'string' }, json: { type: 'string' } },
@@ -61,8 +63,11 @@ for (const runtime of chosen) {
     await processes.stop()
   }
 }
+await Promise.all(chosen.map(keepStream))
 const { passed, failed } = counted
-console.log(`${passed} of ${passed + failed} are the same, in ${Math.round((Date.now() - began) / 1000)} s`)
+console.log(
+  `${passed} of ${passed + failed} are as they should be, in ${Math.round((Date.now() - began) / 1000)} s`,
+)
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(counted)}\n`)
 process.exit(failed === 0 ? 0 : 1)
 
@@ -83,6 +88,22 @@ async function compare(runtime, adapter, url) {
     )
   }
   counted[differences.length === 0 ? 'passed' : 'failed'] += 1
+}
+
+/** A stream that is silent for longer than the most impatient of them allows, which is Bun with 10 seconds. */
+async function keepStream(runtime) {
+  const processes = processesOf(results)
+  try {
+    const origin = await processes.start(`${runtime}-stream`, hostCommand(runtime, module))
+    const ended = await subscribed(`${origin}/mcp`, SILENCE)
+    console.log(`${runtime} | a stream that is silent | ${ended ?? 'stays open'}`)
+    counted[ended === undefined ? 'passed' : 'failed'] += 1
+  } catch (error) {
+    counted.failed += 1
+    console.log(`${runtime} | a stream that is silent | did not run\n    ${error.message}`)
+  } finally {
+    await processes.stop()
+  }
 }
 
 /** Each message with its members in one order: a result that is remembered is put into a message anew. */
