@@ -63,7 +63,9 @@ function parseQuantity(
   if (known === undefined) {
     throw new TypeError(`${JSON.stringify(unit)} is no unit of a ${what}; write for example ${examples}`)
   }
-  return Math.round(Number(number) * (units[known] as number))
+  const value = Math.round(Number(number) * (units[known] as number))
+  if (!Number.isSafeInteger(value)) throw new TypeError(`the ${what} is larger than can be counted`)
+  return value
 }
 
 function formatQuantity(

@@ -157,11 +157,16 @@ function isAmbiguous(prefix: string, separator: string): boolean {
 
 /** What remains of a name in legal characters: enough for a person to recognise it. */
 function cleaned(name: string): string {
-  return name
+  const legal = name
     .normalize('NFKD')
     .replace(/\p{Mark}+/gu, '')
     .replace(/[^A-Za-z0-9_-]+/g, '_')
-    .replace(/^_+|_+$/g, '')
+  // By hand: an expression for the end would need the square of the time for a name that is all underscores.
+  let start = 0
+  let end = legal.length
+  while (legal[start] === '_') start++
+  while (end > start && legal[end - 1] === '_') end--
+  return legal.slice(start, end)
 }
 
 function groups<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

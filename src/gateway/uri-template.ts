@@ -51,7 +51,9 @@ function valuesOf(
   for (let index = 1; index < operators.length; index++) {
     const literal = literals[index] as string
     const next =
-      literal === '' ? borderOf(uri, at, limit, operators[index] as string) : uri.indexOf(literal, at)
+      literal === ''
+        ? borderOf(uri, at, endOfExpressions(uri, at, literals, index, limit), operators[index] as string)
+        : uri.indexOf(literal, at)
     if (next < 0 || next + literal.length > limit) return undefined
     values.push(uri.slice(at, next))
     at = next + literal.length
@@ -60,9 +62,24 @@ function valuesOf(
   return values
 }
 
+/** Where the next characters outside of expressions are, for several expressions that follow each other at once. */
+function endOfExpressions(
+  uri: string,
+  from: number,
+  literals: readonly string[],
+  index: number,
+  limit: number,
+): number {
+  for (let next = index + 1; next < literals.length - 1; next++) {
+    const literal = literals[next] as string
+    if (literal !== '') return uri.indexOf(literal, from)
+  }
+  return limit
+}
+
 /** Where an expression begins that follows another one at once: at the character that its operator writes. */
 function borderOf(uri: string, from: number, limit: number, operator: string): number {
-  if (operator === '' || operator === '+') return from
+  if (limit < 0 || operator === '' || operator === '+') return limit < 0 ? limit : from
   const found = uri.indexOf(operator, from)
   return found < 0 || found > limit ? limit : found
 }

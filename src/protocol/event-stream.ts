@@ -144,12 +144,22 @@ export class EventStreamDecoder {
       return firstBreak(bytes) < 0 ? this.#keep(bytes) : this.#one(bytes)
     this.#afterReturn = bytes[last] === CR
     const end = bytes[last] === LF && bytes[last - 1] === CR ? last - 1 : last
-    let text = this.#unmarked(lenient.decode(bytes.subarray(0, end)))
+    const decoded = lenient.decode(bytes.subarray(0, end))
+    // Else each character is one byte. It is bytes that count, so that the limit is the same however the stream is cut.
+    let counted = decoded.length === end ? -1 : 0
+    let text = this.#unmarked(decoded)
     if (text.includes('\r')) text = text.replace(BREAK, '\n')
     for (let start = 0; start <= text.length; ) {
       const newline = text.indexOf('\n', start)
       const lineEnd = newline < 0 ? text.length : newline
-      this.#line(text.slice(start, lineEnd), lineEnd - start)
+      let size = lineEnd - start
+      if (counted >= 0) {
+        const begin = counted
+        while (counted < end && bytes[counted] !== LF && bytes[counted] !== CR) counted++
+        size = counted - begin
+        counted += bytes[counted] === CR && bytes[counted + 1] === LF ? 2 : 1
+      }
+      this.#line(text.slice(start, lineEnd), size)
       start = lineEnd + 1
     }
     return bytes.subarray(last + 1)

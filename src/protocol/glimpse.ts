@@ -20,14 +20,20 @@ const lenient = new TextDecoder()
 /** Reads id and method from a message's first bytes and, where they are apart, its last. */
 export function glimpse(head: Uint8Array, tail?: Uint8Array): Glimpse {
   const found: { id?: RequestId; method?: string } = {}
+  let hasId = false
   for (const member of leadingMembers(head)) {
     // A number that the cut may have shortened is not trusted.
     if (member.end >= head.length || (member.key !== 'id' && member.key !== 'method')) continue
     const value = memberValue(head, member)
-    if (member.key === 'id' && isId(value)) found.id = value
-    if (member.key === 'method' && typeof value === 'string') found.method = value
+    // Of a key that is there twice the last one counts, as in `JSON.parse`.
+    if (member.key === 'id') {
+      hasId = true
+      if (isId(value)) found.id = value
+      else delete found.id
+    } else if (typeof value === 'string') found.method = value
+    else delete found.method
   }
-  if (found.id === undefined) {
+  if (!hasId) {
     const match = TAIL.exec(lenient.decode(tail ?? head.subarray(-4096)))
     const id = match === null ? undefined : parse(match[1] as string)
     if (isId(id)) found.id = id

@@ -168,7 +168,7 @@ function credentialOf(request: HttpRequest): Credential | CredentialRefusal | un
   if (authorization === undefined && key === undefined) return undefined
   if (authorization !== undefined && key !== undefined)
     return new CredentialRefusal('There is a credential in Authorization and another in X-API-Key')
-  const token = key ?? /^bearer +(.*?) *$/is.exec(authorization as string)?.[1]
+  const token = key ?? /^bearer +(.*)$/is.exec(authorization as string)?.[1]?.trim()
   if (token === undefined) return new CredentialRefusal('Authorization must be: Bearer TOKEN')
   // Several headers of one name arrive joined by a comma, which no token has.
   if (token.length > MAX_TOKEN || !TOKEN.test(token)) return new CredentialRefusal('The token is malformed')

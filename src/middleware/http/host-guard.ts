@@ -56,11 +56,11 @@ export function hostGuard(options: HostGuardOptions = {}): HttpGuard {
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
 const HOST = /^(\[[0-9a-f:.]+\]|[^\s:/?#@[\]]+)(:\d{1,5})?$/i
 
+/** In lower case, and without the dot that may end a name (not a port). */
 function normalise(host: string): string {
-  return host
-    .trim()
-    .toLowerCase()
-    .replace(/\.(?=:\d+$|$)/, '')
+  const given = host.trim().toLowerCase()
+  const [, name, port = ''] = /^(\[[^\]]*\]|[^:]*)(:\d*)?$/.exec(given) ?? []
+  return name === undefined ? given : name.replace(/\.$/, '') + port
 }
 
 function withoutPort(host: string): string {
