@@ -3,6 +3,8 @@
  * `--seconds N`, `--seed N` and `--only TARGET` (a part of its name; `--only live` for requests to a running server), `--at N` for one input.
  */
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -26,6 +28,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
 const count = Number(values.count ?? 200_000)
 const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
 
+const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(import.meta.dirname, '../node_modules/.fuzz-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 process.once('SIGINT', () => process.exit(130))
@@ -33,11 +36,12 @@ process.once('SIGINT', () => process.exit(130))
 console.log(`seed ${seed}`)
 process.exitCode = values.only === 'live' ? await live() : await parsers()
 
-async function parsers() {
-  const program = join(folder, 'parsers.mjs')
-  const root = join(import.meta.dirname, '..')
+
+/** The sources are TypeScript: bundled, so that they can run without a build. */
+async function bundle(entry) {
+  const program = join(folder, `${entry}.mjs`)
   await build({
-    entryPoints: [join(root, 'fuzz/parsers.ts')],
+    entryPoints: [join(root, `fuzz/${entry}.ts`)],
     bundle: true,
     packages: 'external',
     platform: 'node',
@@ -47,12 +51,16 @@ async function parsers() {
     outfile: program,
     logLevel: 'warning',
   })
-  const only = values.only ?? ''
+  return program
+}
+
+async function parsers() {
+  const program = await bundle('parsers')
   // A worker cannot be told so alone.
   setFlagsFromString('--expose-gc')
   const at = values.at === undefined ? undefined : Number(values.at)
   const worker = new Worker(program, {
-    workerData: { seed, count, seconds, only, at },
+    workerData: { seed, count, seconds, only: values.only ?? '', at },
     env: { ...process.env, ANYPORT_ROOT: root },
     execArgv: ['--enable-source-maps'],
   })
@@ -61,15 +69,13 @@ async function parsers() {
     let since = Date.now()
     const watch = setInterval(() => {
       if (Date.now() - since < HANGS_AFTER) return
-      console.log(`HANGS: --seed ${seed} --only ${now.target} --at ${now.index}`)
-      void worker.terminate()
-      resolve(1)
+      console.log(`HANGS, at this input or soon after: --seed ${seed} --only ${now.target} --at ${now.index}`)
+      clearInterval(watch)
+      resolve(worker.terminate().then(() => 1))
     }, 500)
     worker.on('message', message => {
-      if (message.progress !== undefined) {
-        now = message.progress
-        since = Date.now()
-      }
+      if (message.progress !== undefined) now = message.progress
+      since = Date.now()
     })
     worker.on('error', error => {
       console.log(error)
@@ -84,6 +90,11 @@ async function parsers() {
 }
 
 async function live() {
-  const { runLive } = await import('../fuzz/live.mjs')
-  return runLive({ seed, count, seconds })
+  const program = await bundle('live-run')
+  const child = spawn(process.execPath, ['--enable-source-maps', program, seed, count, seconds ?? 'NaN'].map(String), {
+    stdio: 'inherit',
+    env: { ...process.env, ANYPORT_ROOT: root },
+  })
+  const [code] = await once(child, 'exit')
+  return code ?? 1
 }

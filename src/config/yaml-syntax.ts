@@ -29,7 +29,7 @@ import {
 export const yamlSyntax: Syntax = {
   parse(text) {
     const document = parse(splitMark(text)[1])
-    return document.contents === null ? undefined : readNode(document.contents as Node, document, 0)
+    return document.contents === null ? undefined : readNode(document.contents as Node, { document, values: 0 }, 0)
   },
   set(text, place, name, value) {
     const [mark, body] = splitMark(text)
@@ -43,8 +43,9 @@ export const yamlSyntax: Syntax = {
 
 type Document = ReturnType<typeof parseDocument>
 
-/** Aliases stand for what they name; more nesting than this is a trap. */
+/** Aliases stand for what they name; more nesting than this is a trap, and so are more values. */
 const MAX_DEPTH = 100
+const MAX_VALUES = 100_000
 
 function parse(text: string): Document {
   const document = parseDocument(text, { uniqueKeys: true, prettyErrors: false })
@@ -55,21 +56,33 @@ function parse(text: string): Document {
   return document
 }
 
-function readNode(node: Node | null, document: Document, depth: number): SourceNode {
+interface Walk {
+  readonly document: Document
+  /** Those read so far. */
+  values: number
+}
+
+function readNode(node: Node | null, walk: Walk, depth: number): SourceNode {
   const [start, end] = rangeOf(node)
   if (depth > MAX_DEPTH) throw new SyntaxProblem(start, `values nest deeper than ${MAX_DEPTH}`)
+  // Ten aliases in each of ten lists are ten thousand million values.
+  if (++walk.values > MAX_VALUES) throw new SyntaxProblem(start, `there are more than ${MAX_VALUES} values`)
   if (isAlias(node)) {
-    const target = node.resolve(document)
+    // Each is looked for in the whole document.
+    walk.values += 100
+    const target = node.resolve(walk.document)
     if (target === undefined) throw new SyntaxProblem(start, `nothing is named &${node.source}`)
-    return readNode(target, document, depth + 10)
+    return readNode(target, walk, depth + 10)
   }
   if (isMap(node)) {
     const entries = new Map<string, SourceEntry>()
     for (const { key, value } of node.items) {
-      const name = String(isScalar(key) ? key.value : key)
+      // As a text, a key that is a map with such keys has the length of two to the power of their number.
+      if (!isScalar(key)) throw new SyntaxProblem(rangeOf(key as Node)[0], 'a key must be a plain text')
+      const name = String(key.value)
       entries.set(name, {
         keyStart: rangeOf(key as Node)[0],
-        node: readNode(value as Node | null, document, depth + 1),
+        node: readNode(value as Node | null, walk, depth + 1),
       })
     }
     return { kind: 'map', start, end, entries }
@@ -79,7 +92,7 @@ function readNode(node: Node | null, document: Document, depth: number): SourceN
       kind: 'list',
       start,
       end,
-      items: node.items.map(item => readNode(item as Node, document, depth + 1)),
+      items: node.items.map(item => readNode(item as Node, walk, depth + 1)),
     }
   }
   const value = isScalar(node) ? node.value : null
