@@ -14,7 +14,8 @@ interface Order {
 }
 
 const { seed, count, seconds, only, at } = workerData as Order
-const targets = TARGETS.filter(({ name }) => only === '' || name.includes(only))
+const exact = TARGETS.filter(({ name }) => name === only)
+const targets = exact.length > 0 ? exact : TARGETS.filter(({ name }) => name.includes(only))
 if (targets.length === 0) throw new Error(`No target is called ${only}; there are ${TARGETS.map(({ name }) => name).join(', ')}`)
 
 const began = performance.now()

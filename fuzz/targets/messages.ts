@@ -47,7 +47,9 @@ export const jsonText: Target = {
     sameId({ ...(idOf(text) === undefined ? {} : { id: idOf(text) as string }) }, expected.value, isText, 'idOf')
     const head = random.below(bytes.length + 1)
     const tail = bytes.subarray(random.below(bytes.length + 1))
-    if (!isTwiceThere(text, 'id')) sameId(glimpse(bytes.subarray(0, head), tail), expected.value, isText, `glimpse of ${head} and ${tail.length} bytes`)
+    if (!isTwiceThere(text, 'id'))
+      sameId(glimpse(bytes.subarray(0, head), tail), expected.value, isText, `glimpse of ${head} and ${tail.length} bytes`)
+    strictly(text, any)
     if ('value' in one) roundTrip(one.value)
     if ('value' in raw) roundTrip(raw.value)
   },
@@ -221,6 +223,47 @@ function depthOf(text: string): number {
     else if (character === '}' || character === ']') depth--
   }
   return most
+}
+
+/** What is refused besides where nothing may be ambiguous: keys that are there twice, and numbers that would change. */
+function strictly(text: string, any: { readonly value: unknown } | { readonly error: RpcError }): void {
+  const found = attempt(() => parseBody(text, { maxDepth: MAX_DEPTH, unambiguous: true }), RpcError)
+  if ('error' in any) {
+    must('error' in found && (found.error.code === any.error.code || / twice$| as a text$/.test(found.error.message)), 'was accepted only where more is asked')
+    return
+  }
+  const isOdd = hasRepeatedKey(text) || hasLostNumber(text)
+  must(('error' in found) === isOdd, () => ('error' in found ? `was refused: ${found.error.message}` : 'was accepted although it is ambiguous'))
+}
+
+/** With a set for each object, and a reader of its own. */
+function hasRepeatedKey(text: string): boolean {
+  const keys: Set<string>[] = []
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?=\s*:)|"(?:[^"\\]|\\.)*"(?!\s*:)|[[\]{}]|:/g)) {
+    if (token === '{' || token === '[') keys.push(new Set())
+    else if (token === '}' || token === ']') keys.pop()
+    else if (token === ':') {
+      if (last === undefined) continue
+      const set = keys.at(-1) as Set<string>
+      if (set.has(last)) return true
+      set.add(last)
+    }
+    last = token.startsWith('"') ? (valueOf(token) as string) : undefined
+  }
+  return false
+}
+
+let last: string | undefined
+
+function hasLostNumber(text: string): boolean {
+  return [...text.matchAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g)].some(([token]) => {
+    if (token.startsWith('"')) return false
+    const value = Number(token)
+    if (!Number.isFinite(value)) return true
+    if (!/[.eE]/.test(token)) return BigInt(token) !== BigInt(value) || (!Number.isSafeInteger(value) && String(value) !== token)
+    if (value === 0) return /[1-9]/.test(token.replace(/[eE].*/, ''))
+    return Number.isInteger(value) && !/[eE]/.test(token) && /\.\d*[1-9]/.test(token)
+  })
 }
 
 /** Whether the outer object has a key more than once: then it depends on the cut which one is seen. */

@@ -8,6 +8,7 @@ import {
   type PlainValue,
   type ServersPlace,
   type Syntax,
+  SyntaxProblem,
   toPlain,
 } from './source.js'
 
@@ -68,6 +69,7 @@ function serversIn(text: string, syntax: Syntax, { path, list }: ServersPlace): 
   if (list && node?.kind === 'list') {
     return new Map(
       node.items.map(item => {
+        if (item.kind !== 'map') throw new SyntaxProblem(item.start, 'expected a map with a name')
         const { name, ...rest } = toPlain(item) as { readonly [key: string]: PlainValue }
         return [String(name), rest]
       }),

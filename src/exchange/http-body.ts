@@ -38,7 +38,7 @@ export function readBody(request: HttpRequest, limits: BodyLimits): Promise<Body
 
 function parsed(text: string, limits: BodyLimits): Body | BodyRefusal {
   try {
-    return parseBody(text, limits)
+    return parseBody(text, { maxDepth: limits.maxDepth, unambiguous: true })
   } catch (error) {
     return new BodyRefusal(replyTo(error, text, limits.maxBody))
   }

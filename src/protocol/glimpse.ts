@@ -21,17 +21,21 @@ const lenient = new TextDecoder()
 export function glimpse(head: Uint8Array, tail?: Uint8Array): Glimpse {
   const found: { id?: RequestId; method?: string } = {}
   let hasId = false
+  let hasMethod = false
   for (const member of leadingMembers(head)) {
     // A number that the cut may have shortened is not trusted.
     if (member.end >= head.length || (member.key !== 'id' && member.key !== 'method')) continue
     const value = memberValue(head, member)
-    // Of a key that is there twice the last one counts, as in `JSON.parse`.
+    // Of one that is there twice nobody can say which is meant.
     if (member.key === 'id') {
-      hasId = true
-      if (isId(value)) found.id = value
+      if (!hasId && isId(value)) found.id = value
       else delete found.id
-    } else if (typeof value === 'string') found.method = value
-    else delete found.method
+      hasId = true
+    } else {
+      if (!hasMethod && typeof value === 'string') found.method = value
+      else delete found.method
+      hasMethod = true
+    }
   }
   if (!hasId) {
     const match = TAIL.exec(lenient.decode(tail ?? head.subarray(-4096)))

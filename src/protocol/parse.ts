@@ -3,6 +3,7 @@
  * Specification: 2026-07-28 basic/index, "Messages"; 2025-03-26 basic, "Batching".
  */
 
+import { ambiguityOf } from './ambiguity.js'
 import { INVALID_REQUEST, PARSE_ERROR, RpcError, TOO_LARGE } from './errors.js'
 import { glimpse } from './glimpse.js'
 import { decodeUtf8, JsonScanError, JsonScanner, type Member } from './json-scan.js'
@@ -16,6 +17,8 @@ export const DEFAULT_MAX_DEPTH = 128
 export interface ParseLimits {
   /** How many objects and arrays may be nested, the message itself included. */
   readonly maxDepth: number
+  /** Refuses a text that others may read otherwise, as {@link ambiguityOf} says. Default false. */
+  readonly unambiguous?: boolean
 }
 
 const DEFAULT_LIMITS: ParseLimits = { maxDepth: DEFAULT_MAX_DEPTH }
@@ -34,6 +37,10 @@ export function parseBody(
   limits: ParseLimits = DEFAULT_LIMITS,
 ): JSONRPCMessage | readonly JSONRPCMessage[] {
   const value = parseJson(text, limits.maxDepth)
+  if (limits.unambiguous === true) {
+    const ambiguity = ambiguityOf(text, value)
+    if (ambiguity !== undefined) throw invalid(ambiguity)
+  }
   if (!Array.isArray(value)) return checkEnvelope(value)
   if (value.length === 0) throw invalid('an empty batch')
   for (const member of value) checkEnvelope(member)
