@@ -80,8 +80,12 @@ function identityOf({ cwd = '.', command, args = [], env = {} }: CommandTarget):
 }
 
 /** The stdio framing over a stream, written once per turn of the event loop. */
-export function framed(stream: ByteStream, { maxMessage, maxDepth }: ConnectOptions = {}): Channel {
+export function framed(
+  stream: ByteStream,
+  { maxMessage, maxDepth, unambiguous = false }: ConnectOptions & { readonly unambiguous?: boolean } = {},
+): Channel {
   return lineChannel(stream, {
+    unambiguous,
     ...(maxMessage === undefined ? {} : { maxMessage }),
     ...(maxDepth === undefined ? {} : { maxDepth }),
     isUtf8,

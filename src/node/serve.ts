@@ -452,6 +452,7 @@ function channelOptions({ toSession, onSessionEnd }: FaceOptions) {
 
 function framedFor(stream: ByteStream, { maxMessage, maxDepth }: ServeOptions): Channel {
   return framed(stream, {
+    unambiguous: true,
     ...(maxMessage === undefined ? {} : { maxMessage }),
     ...(maxDepth === undefined ? {} : { maxDepth }),
   })

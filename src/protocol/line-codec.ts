@@ -32,6 +32,8 @@ export interface LineDecoderOptions {
   readonly maxMessage: number
   /** Default {@link DEFAULT_MAX_DEPTH}. */
   readonly maxDepth?: number
+  /** See {@link ParseLimits}. Default false. */
+  readonly unambiguous?: boolean
   message(message: JSONRPCMessage): void
   noise(noise: Noise): void
   /** Checks large lines that are kept as bytes; `isUtf8` of `node:buffer` is the fast one. Default: TextDecoder. */
@@ -65,7 +67,10 @@ export class LineDecoder {
   constructor(options: LineDecoderOptions) {
     this.#options = options
     this.#pending = new Blocks(options.maxMessage)
-    this.#limits = { maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH }
+    this.#limits = {
+      maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
+      unambiguous: options.unambiguous ?? false,
+    }
     this.#isUtf8 = options.isUtf8 ?? decodes
     this.#small = Math.min(LARGE, options.maxMessage)
   }

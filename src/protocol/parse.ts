@@ -17,7 +17,7 @@ export const DEFAULT_MAX_DEPTH = 128
 export interface ParseLimits {
   /** How many objects and arrays may be nested, the message itself included. */
   readonly maxDepth: number
-  /** Refuses a text that others may read otherwise, as {@link ambiguityOf} says. Default false. */
+  /** Refuses what others may read otherwise, as {@link ambiguityOf} says, but in large results. Default false. */
   readonly unambiguous?: boolean
 }
 
@@ -25,7 +25,7 @@ const DEFAULT_LIMITS: ParseLimits = { maxDepth: DEFAULT_MAX_DEPTH }
 
 /** Reads one message. Throws `RpcError`: PARSE_ERROR, INVALID_REQUEST, or TOO_LARGE where nested too deeply. */
 export function parseMessage(text: string, limits: ParseLimits = DEFAULT_LIMITS): JSONRPCMessage {
-  return parseProgress(text) ?? checkEnvelope(parseJson(text, limits.maxDepth))
+  return parseProgress(text) ?? checkEnvelope(parseJson(text, limits))
 }
 
 /**
@@ -36,11 +36,7 @@ export function parseBody(
   text: string,
   limits: ParseLimits = DEFAULT_LIMITS,
 ): JSONRPCMessage | readonly JSONRPCMessage[] {
-  const value = parseJson(text, limits.maxDepth)
-  if (limits.unambiguous === true) {
-    const ambiguity = ambiguityOf(text, value)
-    if (ambiguity !== undefined) throw invalid(ambiguity)
-  }
+  const value = parseJson(text, limits)
   if (!Array.isArray(value)) return checkEnvelope(value)
   if (value.length === 0) throw invalid('an empty batch')
   for (const member of value) checkEnvelope(member)
@@ -60,13 +56,17 @@ export function idOf(text: string): RequestId | undefined {
   return glimpse(new TextEncoder().encode(text)).id
 }
 
-function parseJson(text: string, maxDepth: number): unknown {
+function parseJson(text: string, { maxDepth, unambiguous }: ParseLimits): unknown {
   if (nestsDeeper(text, maxDepth)) throw tooDeep(maxDepth)
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (error) {
     throw new RpcError(PARSE_ERROR, `Parse error: ${(error as Error).message}`)
   }
+  const ambiguity = unambiguous === true ? ambiguityOf(text, value) : undefined
+  if (ambiguity !== undefined) throw invalid(ambiguity)
+  return value
 }
 
 /** Whether a JSON text has more than `maxDepth` containers inside each other. */

@@ -228,8 +228,11 @@ class SseChannel implements Channel {
     const limits = { maxDepth: this.#endpoint.maxDepth ?? DEFAULT_MAX_DEPTH }
     let parsed: JSONRPCMessage | readonly JSONRPCMessage[]
     try {
+      // A large array is a batch, which is parsed whole.
       parsed =
-        event.bytes === undefined ? parseBody(event.data, limits) : parseResponseLine(event.bytes, limits)
+        event.bytes === undefined || event.bytes[0] === 0x5b
+          ? parseBody(event.data, limits)
+          : parseResponseLine(event.bytes, limits)
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
       this.#noise(event, error)

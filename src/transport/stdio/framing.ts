@@ -14,6 +14,8 @@ export interface LineChannelOptions {
   readonly maxMessage?: number
   /** Nesting that a received message may have. Default 128. */
   readonly maxDepth?: number
+  /** Refuses messages in which a key is there twice, or a number would change on its way: for what clients send. Default false. */
+  readonly unambiguous?: boolean
   /** See `LineDecoder`. */
   readonly isUtf8?: (bytes: Uint8Array) => boolean
   /**
@@ -70,9 +72,10 @@ class LineChannel implements Channel {
   listen(listener: ChannelListener): void {
     if (this.#listener !== undefined) throw new TypeError(`${this.name} has a listener already`)
     this.#listener = listener
-    const { maxMessage = DEFAULT_MAX_MESSAGE, maxDepth, isUtf8 } = this.#options
+    const { maxMessage = DEFAULT_MAX_MESSAGE, maxDepth, unambiguous = false, isUtf8 } = this.#options
     const decoder = new LineDecoder({
       maxMessage,
+      unambiguous,
       ...(maxDepth === undefined ? {} : { maxDepth }),
       ...(isUtf8 === undefined ? {} : { isUtf8 }),
       message: message => listener.message(message),

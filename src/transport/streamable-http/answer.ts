@@ -130,7 +130,8 @@ class EventsReader implements AnswerReader {
     // Others are not of the protocol. One without data only carries an id to resume from.
     if (event.event !== 'message') return
     const { bytes } = event
-    if (bytes !== undefined)
+    // A large array is a batch, which is parsed whole.
+    if (bytes !== undefined && bytes[0] !== OPEN_BRACKET)
       deliver(() => parseResponseLine(bytes, { maxDepth: maxDepth(this.#limits) }), this.#listener)
     else if (event.data !== '')
       deliver(() => parseBody(event.data, { maxDepth: maxDepth(this.#limits) }), this.#listener)
