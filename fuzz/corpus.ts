@@ -6,7 +6,9 @@ import { join } from 'node:path'
 const root = process.env.ANYPORT_ROOT ?? process.cwd()
 
 /** Messages as the fixtures of both eras write and read them. */
-export const MESSAGES: readonly string[] = readFileSync(join(root, 'fuzz/corpus/messages.jsonl'), 'utf8').trim().split('\n')
+export const MESSAGES: readonly string[] = readFileSync(join(root, 'fuzz/corpus/messages.jsonl'), 'utf8')
+  .trim()
+  .split('\n')
 
 const golden = join(root, 'test/fixtures/config/golden')
 
@@ -19,7 +21,30 @@ export function configurations(ending: string): readonly string[] {
 
 /** Words of the protocol, for where they do not belong. */
 export const WORDS: readonly string[] = [
-  '"id":', '"method":', '"jsonrpc":"2.0"', '"result":{}', '"params":', '"error":{"code":-32603,"message":""}', '"_meta":{}', '"id":null',
-  '"__proto__":', '"\\u0069d":7', '"id":1,"id":2', '\\ud800', '\\u0000', 'tools/call', 'notifications/progress', '"progressToken":',
-  '{"jsonrpc":"2.0","id":1,"method":"ping"}', '[', ']', '{', '}', '}}', ',', '\n', '\r\n', '\ufeff',
-] // biome-ignore format: one line says it better
+  '"id":',
+  '"method":',
+  '"jsonrpc":"2.0"',
+  '"result":{}',
+  '"params":',
+  '"error":{"code":-32603,"message":""}',
+  '"_meta":{}',
+  '"id":null',
+  '"__proto__":',
+  '"\\u0069d":7',
+  '"id":1,"id":2',
+  '\\ud800',
+  '\\u0000',
+  'tools/call',
+  'notifications/progress',
+  '"progressToken":',
+  '{"jsonrpc":"2.0","id":1,"method":"ping"}',
+  '[',
+  ']',
+  '{',
+  '}',
+  '}}',
+  ',',
+  '\n',
+  '\r\n',
+  '\ufeff',
+]

@@ -34,7 +34,11 @@ export function honestClients(url: string, violations: string[]): { stop(): Prom
       await new Promise(resolve => setTimeout(resolve, PAUSE))
     }
   }
-  const clients = [run('modern', modernClient(url, agent)), run('legacy', legacyClient(url, agent)), run('ephemeral', words => legacyClient(url, agent)(words))]
+  const clients = [
+    run('modern', modernClient(url, agent)),
+    run('legacy', legacyClient(url, agent)),
+    run('ephemeral', words => legacyClient(url, agent)(words)),
+  ]
   return {
     async stop() {
       stopped = true
@@ -67,7 +71,11 @@ function legacyClient(url: string, agent: Agent): (words: string) => Promise<str
   let headers: Record<string, string> | undefined
   return async words => {
     if (headers === undefined) {
-      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'honest', version: '1' } }
+      const params = {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 'honest', version: '1' },
+      }
       const { session } = await post(url, agent, {}, { id: 0, method: 'initialize', params })
       headers = { 'mcp-session-id': session ?? '', 'mcp-protocol-version': '2025-11-25' }
       await post(url, agent, headers, { method: 'notifications/initialized' })
@@ -84,7 +92,11 @@ function post(
   message: object,
 ): Promise<{ readonly text: string; readonly session: string | undefined }> {
   return new Promise((resolve, reject) => {
-    const all = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers }
+    const all = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers,
+    }
     const sent = request(url, { method: 'POST', agent, headers: all, timeout: LIMIT }, answer => {
       let text = ''
       answer.setEncoding('utf8').on('data', chunk => {
@@ -93,7 +105,8 @@ function post(
       answer.on('error', reject)
       answer.on('end', () => {
         const session = answer.headers['mcp-session-id']
-        if (answer.statusCode === 200 || answer.statusCode === 202) resolve({ text, session: session as string | undefined })
+        if (answer.statusCode === 200 || answer.statusCode === 202)
+          resolve({ text, session: session as string | undefined })
         else reject(new Error(`${answer.statusCode} ${text.slice(0, 500)}`))
       })
     })

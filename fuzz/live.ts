@@ -8,9 +8,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { measure } from '../test/fixtures/process-facts.mjs'
+import { type HonestReport, honestClients } from './honest-clients.js'
 import { mutateBytes, mutateJson, mutateText } from './mutate.js'
 import { Random } from './random.js'
-import { type HonestReport, honestClients } from './honest-clients.js'
 import { type RawReply, ReplyReader } from './reply-reader.js'
 
 export interface LiveOptions {
@@ -54,9 +54,18 @@ export async function runLive({ seed, count, seconds, root }: LiveOptions): Prom
     const after = await factsOnceQuiet(server.child, before)
     const grown = (['descriptors', 'processes'] as const).filter(what => after[what] > before[what])
     for (const what of grown) state.violations.push(`${what}: ${before[what]} have become ${after[what]}`)
-    if (after.rss - before.rss > MAX_GROWTH) state.violations.push(`memory: ${before.rss} MB have become ${after.rss} MB`)
+    if (after.rss - before.rss > MAX_GROWTH)
+      state.violations.push(`memory: ${before.rss} MB have become ${after.rss} MB`)
     await server.stop()
-    return { ...report, requests: state.sent, milliseconds, statuses: state.statuses, before, after, violations: state.violations }
+    return {
+      ...report,
+      requests: state.sent,
+      milliseconds,
+      statuses: state.statuses,
+      before,
+      after,
+      violations: state.violations,
+    }
   } finally {
     server.child.kill('SIGKILL')
   }
@@ -101,7 +110,17 @@ class State {
 async function startServer(root: string, era: string, state: State): Promise<Server> {
   const child = spawn(
     process.execPath,
-    [join(root, 'dist/bin/anyport.js'), 'serve', ...OPTIONS, '--protocol', era, '--', process.execPath, join(root, 'fuzz/server.mjs'), era],
+    [
+      join(root, 'dist/bin/anyport.js'),
+      'serve',
+      ...OPTIONS,
+      '--protocol',
+      era,
+      '--',
+      process.execPath,
+      join(root, 'fuzz/server.mjs'),
+      era,
+    ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
   const exited = once(child, 'exit')
@@ -113,7 +132,8 @@ async function startServer(root: string, era: string, state: State): Promise<Ser
       log = (log + text).slice(-200_000)
       const found = /"url":"(http:[^"]+)"/.exec(log)?.[1]
       if (found !== undefined) resolve(found)
-      if (/"level":"error"|\n\s+at .*\.js:\d+/.test(text)) state.violations.push(`log: ${text.slice(0, 1_000)}`)
+      if (/"level":"error"|\n\s+at .*\.js:\d+/.test(text))
+        state.violations.push(`log: ${text.slice(0, 1_000)}`)
     })
   })
   void exited.then(([code, signal]) => {
@@ -156,7 +176,9 @@ async function wellFramed(socket: Socket, state: State): Promise<void> {
   for (let left = 200; left > 0 && !state.over; ) {
     const index = state.sent
     const random = new Random(state.seed, 'live', index)
-    const pipelined = Array.from({ length: random.chance(0.2) ? 1 + random.below(6) : 1 }, () => wholeRequest(random, state))
+    const pipelined = Array.from({ length: random.chance(0.2) ? 1 + random.below(6) : 1 }, () =>
+      wholeRequest(random, state),
+    )
     state.sent += pipelined.length
     left -= pipelined.length
     socket.write(Buffer.concat(pipelined.map(({ bytes }) => bytes)))
@@ -164,7 +186,9 @@ async function wellFramed(socket: Socket, state: State): Promise<void> {
       const reply = await reader.next({ endless, headOnly: head, timeout: HANGS_AFTER })
       if (reply === 'closed') return
       if (reply === 'late') {
-        state.violations.push(`no reply after ${HANGS_AFTER} ms, seed ${state.seed} request ${index}: ${shown(bytes)}`)
+        state.violations.push(
+          `no reply after ${HANGS_AFTER} ms, seed ${state.seed} request ${index}: ${shown(bytes)}`,
+        )
         return
       }
       judge(reply, bytes, index, state)
@@ -180,7 +204,9 @@ async function ragged(socket: Socket, state: State): Promise<void> {
   const { bytes } = wholeRequest(random, state)
   const text = mutateText(random, [bytes.toString('latin1'), bytes.toString('latin1').repeat(2)], FRAMING)
   const reader = new ReplyReader(socket)
-  for (const piece of random.chance(0.5) ? [text] : [text.slice(0, text.length >> 1), text.slice(text.length >> 1)]) {
+  for (const piece of random.chance(0.5)
+    ? [text]
+    : [text.slice(0, text.length >> 1), text.slice(text.length >> 1)]) {
     socket.write(Buffer.from(piece, 'latin1'))
     await new Promise(resolve => setImmediate(resolve))
   }
@@ -210,27 +236,45 @@ interface WholeRequest {
 
 function wholeRequest(random: Random, state: State): WholeRequest {
   const sse = random.chance(0.15)
-  const method = random.chance(0.9) ? 'POST' : random.pick(['GET', 'DELETE', 'PUT', 'OPTIONS', 'HEAD', 'PATCH'])
-  const target = sse ? random.pick(state.posts) : random.chance(0.95) ? '/mcp' : path(mutateText(random, PATHS, PATHS))
+  const method = random.chance(0.9)
+    ? 'POST'
+    : random.pick(['GET', 'DELETE', 'PUT', 'OPTIONS', 'HEAD', 'PATCH'])
+  const target = sse
+    ? random.pick(state.posts)
+    : random.chance(0.95)
+      ? '/mcp'
+      : path(mutateText(random, PATHS, PATHS))
   const era = random.below(3)
   const message = random.pick(era === 0 ? MODERN : LEGACY)
-  const json = random.chance(0.25) ? message : random.chance(0.1) ? `[${mutateJson(random, LEGACY, WORDS)},${mutateJson(random, LEGACY, WORDS)}]` : mutateJson(random, [message], WORDS)
-  const body = Buffer.from(random.chance(0.7) ? json : mutateBytes(random, json))
+  const json = random.chance(0.4)
+    ? message
+    : random.chance(0.1)
+      ? `[${mutateJson(random, LEGACY, WORDS)},${mutateJson(random, LEGACY, WORDS)}]`
+      : mutateJson(random, [message], WORDS)
+  const body = Buffer.from(random.chance(0.85) ? json : mutateBytes(random, json))
   const headers: [string, string][] = [
     ['Host', 'localhost'],
     ['Content-Type', 'application/json'],
     ['Accept', 'application/json, text/event-stream'],
   ]
   if (era === 0) {
-    headers.push(['MCP-Protocol-Version', '2026-07-28'], ['Mcp-Method', /"method":"([^"]+)"/.exec(message)?.[1] ?? 'x'])
+    headers.push(
+      ['MCP-Protocol-Version', '2026-07-28'],
+      ['Mcp-Method', /"method":"([^"]+)"/.exec(message)?.[1] ?? 'x'],
+    )
     if (message.includes('"tools/call"')) headers.push(['Mcp-Name', 'echo'], ['Mcp-Param-Words', 'w'])
     if (message.includes('"resources/read"')) headers.push(['Mcp-Name', 'test://a'])
   } else {
-    if (random.chance(0.8) && !message.includes('"initialize"')) headers.push(['Mcp-Session-Id', random.pick(state.sessions)])
-    if (random.chance(0.5)) headers.push(['MCP-Protocol-Version', random.pick(['2025-11-25', '2025-03-26', '2024-11-05', '2026-07-28', 'x'])])
+    if (random.chance(0.8) && !message.includes('"initialize"'))
+      headers.push(['Mcp-Session-Id', random.pick(state.sessions)])
+    if (random.chance(0.5))
+      headers.push([
+        'MCP-Protocol-Version',
+        random.pick(['2025-11-25', '2025-03-26', '2024-11-05', '2026-07-28', 'x']),
+      ])
     if (random.chance(0.1)) headers.push(['Last-Event-ID', mutateText(random, ['a.0.1', '0'])])
   }
-  if (random.chance(0.3)) {
+  if (random.chance(0.2)) {
     const at = 1 + random.below(headers.length - 1)
     const [name, value] = headers[at] as [string, string]
     const what = random.below(4)
@@ -248,9 +292,22 @@ function wholeRequest(random: Random, state: State): WholeRequest {
   const framing = chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${body.length}`
   const head = Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines}\r\n${framing}\r\n\r\n`, 'latin1')
   const cut = random.below(body.length + 1)
-  const sent = chunked ? Buffer.concat([...[body.subarray(0, cut), body.subarray(cut)].filter(piece => piece.length > 0).map(piece => Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')])), Buffer.from('0\r\n\r\n')]) : body
+  const sent = chunked
+    ? Buffer.concat([
+        ...[body.subarray(0, cut), body.subarray(cut)]
+          .filter(piece => piece.length > 0)
+          .map(piece =>
+            Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')]),
+          ),
+        Buffer.from('0\r\n\r\n'),
+      ])
+    : body
   const isGet = method === 'GET' || method === 'HEAD'
-  return { bytes: Buffer.concat([head, sent]), endless: isGet || /listen|\\u/.test(json), head: method === 'HEAD' }
+  return {
+    bytes: Buffer.concat([head, sent]),
+    endless: isGet || /listen|\\u/.test(json),
+    head: method === 'HEAD',
+  }
 }
 
 /** As a header can be: bytes without control characters. */
@@ -297,13 +354,20 @@ async function factsOnceQuiet(child: ChildProcess, before: Facts): Promise<Facts
   for (;;) {
     await new Promise(resolve => setTimeout(resolve, 250))
     const now = measure(child.pid as number)
-    const isQuiet = now.descriptors <= before.descriptors && now.processes <= before.processes && now.rss - before.rss <= MAX_GROWTH
+    const isQuiet =
+      now.descriptors <= before.descriptors &&
+      now.processes <= before.processes &&
+      now.rss - before.rss <= MAX_GROWTH
     if (isQuiet || Date.now() > until) return now
   }
 }
 
-const OPTIONS = `--port 0 --log-format json --strict-start --session-ttl ${SESSION_TTL}ms --idle-timeout 2s --max-children 4 --max-body 256KiB`.split(' ')
-const META = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}'
+const OPTIONS =
+  `--port 0 --log-format json --strict-start --session-ttl ${SESSION_TTL}ms --idle-timeout 2s --max-children 4 --max-body 256KiB`.split(
+    ' ',
+  )
+const META =
+  '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}'
 const MODERN = [
   `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"words":"w"},${META}}}`,
   `{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"echo","arguments":{"words":"w"},${META.slice(0, -1)},"progressToken":7}}}`,
@@ -327,8 +391,97 @@ const LEGACY = [
   '{"jsonrpc":"2.0","id":9,"result":{}}',
   '{"jsonrpc":"2.0","id":9,"error":{"code":1,"message":"x"}}',
 ]
-const WORDS = ['"id":', '"id":null', '"method":"__proto__"', '"method":"constructor"', '"params":', '"__proto__":', '"_meta":', '\\ud800', '9007199254740993', '1e400', '[', '{', '}', ',']
-const HEADER_WORDS = ['application/json', 'text/event-stream', '*/*', '2026-07-28', '2025-11-25', '=?base64?', '?=', ';q=0', ',', 'charset=utf-16', 'tools/list', 'echo', '"', '%00', '..']
-const HEADERS = ['Origin', 'Host', 'Authorization', 'X-API-Key', 'X-Forwarded-For', 'Forwarded', 'Expect', 'Connection', 'Content-Encoding', 'Upgrade', 'TE', 'Accept', 'Mcp-Session-Id', 'Mcp-Method', 'Mcp-Name', 'Last-Event-ID', '__proto__', 'constructor', 'Cookie', 'X'.repeat(200)]
-const PATHS = ['mcp', 'sse', 'messages', 'messages?sessionId=x', 'health', 'ready', 'servers/x/mcp', '.well-known/oauth-protected-resource/mcp', '../', '%2e%2e', '//', '?', '#', 'http://localhost/mcp', '*', '__proto__', '%', '%zz']
-const FRAMING = ['\r\n', '\n', '\r', '\r\n\r\n', 'Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n', 'Transfer-Encoding: chunked, identity\r\n', 'Content-Length: -1\r\n', '0\r\n\r\n', 'HTTP/1.0', 'HTTP/2.0', 'ffffffffffffffff\r\n', ' ', ':', '\0', 'POST /mcp HTTP/1.1\r\n', 'Expect: 100-continue\r\n']
+const WORDS = [
+  '"id":',
+  '"id":null',
+  '"method":"__proto__"',
+  '"method":"constructor"',
+  '"params":',
+  '"__proto__":',
+  '"_meta":',
+  '\\ud800',
+  '9007199254740993',
+  '1e400',
+  '[',
+  '{',
+  '}',
+  ',',
+]
+const HEADER_WORDS = [
+  'application/json',
+  'text/event-stream',
+  '*/*',
+  '2026-07-28',
+  '2025-11-25',
+  '=?base64?',
+  '?=',
+  ';q=0',
+  ',',
+  'charset=utf-16',
+  'tools/list',
+  'echo',
+  '"',
+  '%00',
+  '..',
+]
+const HEADERS = [
+  'Origin',
+  'Host',
+  'Authorization',
+  'X-API-Key',
+  'X-Forwarded-For',
+  'Forwarded',
+  'Expect',
+  'Connection',
+  'Content-Encoding',
+  'Upgrade',
+  'TE',
+  'Accept',
+  'Mcp-Session-Id',
+  'Mcp-Method',
+  'Mcp-Name',
+  'Last-Event-ID',
+  '__proto__',
+  'constructor',
+  'Cookie',
+  'X'.repeat(200),
+]
+const PATHS = [
+  'mcp',
+  'sse',
+  'messages',
+  'messages?sessionId=x',
+  'health',
+  'ready',
+  'servers/x/mcp',
+  '.well-known/oauth-protected-resource/mcp',
+  '../',
+  '%2e%2e',
+  '//',
+  '?',
+  '#',
+  'http://localhost/mcp',
+  '*',
+  '__proto__',
+  '%',
+  '%zz',
+]
+const FRAMING = [
+  '\r\n',
+  '\n',
+  '\r',
+  '\r\n\r\n',
+  'Content-Length: 5\r\n',
+  'Transfer-Encoding: chunked\r\n',
+  'Transfer-Encoding: chunked, identity\r\n',
+  'Content-Length: -1\r\n',
+  '0\r\n\r\n',
+  'HTTP/1.0',
+  'HTTP/2.0',
+  'ffffffffffffffff\r\n',
+  ' ',
+  ':',
+  '\0',
+  'POST /mcp HTTP/1.1\r\n',
+  'Expect: 100-continue\r\n',
+]

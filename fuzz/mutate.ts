@@ -7,16 +7,114 @@ const MAX_LENGTH = 32_768
 const MAX_REPEATED = 24_000
 
 const CHARACTERS = [
-  '\0', '\u0001', '\t', '\n', '\r', '\r\n', '\u001b', ' ', '"', '\\', "'", '`', ',', ';', ':', '=', '{', '}', '[', ']', '(', ')', '<', '>',
-  '/', '?', '#', '%', '&', '@', '$', '*', '+', '-', '.', '_', '~', '|', '^', '0', '9', 'a', 'Z', '\u007f', '\u0080', '\u0085', '\u00a0', 'é',
-  '\u00ff', '\u2028', '\u2029', '\u202e', '\u200b', '\ufeff', '\ufffd', '\uffff', '\ud800', '\udc00', '\ud83d\ude00', '世',
-] // biome-ignore format: one line says it better
+  '\0',
+  '\u0001',
+  '\t',
+  '\n',
+  '\r',
+  '\r\n',
+  '\u001b',
+  ' ',
+  '"',
+  '\\',
+  "'",
+  '`',
+  ',',
+  ';',
+  ':',
+  '=',
+  '{',
+  '}',
+  '[',
+  ']',
+  '(',
+  ')',
+  '<',
+  '>',
+  '/',
+  '?',
+  '#',
+  '%',
+  '&',
+  '@',
+  '$',
+  '*',
+  '+',
+  '-',
+  '.',
+  '_',
+  '~',
+  '|',
+  '^',
+  '0',
+  '9',
+  'a',
+  'Z',
+  '\u007f',
+  '\u0080',
+  '\u0085',
+  '\u00a0',
+  'é',
+  '\u00ff',
+  '\u2028',
+  '\u2029',
+  '\u202e',
+  '\u200b',
+  '\ufeff',
+  '\ufffd',
+  '\uffff',
+  '\ud800',
+  '\udc00',
+  '\ud83d\ude00',
+  '世',
+]
 const NUMBERS = [
-  '0', '-0', '1', '-1', '1.0', '1.5', '01', '1e400', '-1e400', '1e-400', '1E5', '127', '128', '255', '256', '65535', '65536', '2147483647',
-  '2147483648', '4294967296', '9007199254740991', '9007199254740992', '9007199254740993', '1152921504606846977', '12345678901234567890',
-  '0.99999999999999999999', '4503599627370497.5', '1e21', '1e308', '999999999999999999999999999999', 'NaN', 'Infinity', '0x10',
-] // biome-ignore format: one line says it better
-const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf', 'length', 'then', 'toJSON', '']
+  '0',
+  '-0',
+  '1',
+  '-1',
+  '1.0',
+  '1.5',
+  '01',
+  '1e400',
+  '-1e400',
+  '1e-400',
+  '1E5',
+  '127',
+  '128',
+  '255',
+  '256',
+  '65535',
+  '65536',
+  '2147483647',
+  '2147483648',
+  '4294967296',
+  '9007199254740991',
+  '9007199254740992',
+  '9007199254740993',
+  '1152921504606846977',
+  '12345678901234567890',
+  '0.99999999999999999999',
+  '4503599627370497.5',
+  '1e21',
+  '1e308',
+  '999999999999999999999999999999',
+  'NaN',
+  'Infinity',
+  '0x10',
+]
+const NAMES = [
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'hasOwnProperty',
+  'valueOf',
+  'length',
+  'then',
+  'toJSON',
+  '',
+]
 
 /** A text of the corpus with some changes; rarely none. */
 export function mutateText(random: Random, seeds: readonly string[], tokens: readonly string[] = []): string {
@@ -37,7 +135,9 @@ export function mutateBytes(random: Random, text: string): Uint8Array {
       bytes[at] = (bytes[at] as number) ^ (1 << random.below(8))
     } else if (what === 1) {
       bytes = bytes.slice()
-      bytes[at] = random.pick([0, 0x0a, 0x0d, 0x22, 0x5c, 0x7b, 0x7d, 0x80, 0xbf, 0xc0, 0xc3, 0xed, 0xef, 0xf4, 0xff])
+      bytes[at] = random.pick([
+        0, 0x0a, 0x0d, 0x22, 0x5c, 0x7b, 0x7d, 0x80, 0xbf, 0xc0, 0xc3, 0xed, 0xef, 0xf4, 0xff,
+      ])
     } else if (what === 2) {
       const rest = new Uint8Array(bytes.length - 1)
       rest.set(bytes.subarray(0, at))
@@ -67,7 +167,9 @@ export function mutateJson(random: Random, seeds: readonly string[], tokens: rea
 export function chunksOf(random: Random, bytes: Uint8Array): Uint8Array[] {
   const chunks: Uint8Array[] = []
   // One byte at a time is slow, and not for what is long.
-  const longest = random.pick(bytes.length > 8_192 ? [200, 2_000, bytes.length] : [1, 2, 3, 7, 64, 1_024, bytes.length])
+  const longest = random.pick(
+    bytes.length > 8_192 ? [200, 2_000, bytes.length] : [1, 2, 3, 7, 64, 1_024, bytes.length],
+  )
   for (let start = 0; start < bytes.length; ) {
     const end = Math.min(bytes.length, start + 1 + random.below(longest + 1))
     // A copy, so that what is kept of it cannot be found in its neighbours.
@@ -152,7 +254,10 @@ function changeValue(random: Random, value: unknown, seeds: readonly string[], d
   const at = random.below(entries.length)
   const [key, inner] = entries[at] as [string, unknown]
   if (random.chance(0.15)) return record(entries.toSpliced(at, 1))
-  if (random.chance(0.1)) return record(entries.with(at, [random.pick([...NAMES, key.toUpperCase(), `${key}\ud800`, ` ${key}`]), inner]))
+  if (random.chance(0.1))
+    return record(
+      entries.with(at, [random.pick([...NAMES, key.toUpperCase(), `${key}\ud800`, ` ${key}`]), inner]),
+    )
   return record(entries.with(at, [key, changeValue(random, inner, seeds, depth + 1)]))
 }
 
@@ -168,7 +273,8 @@ function replacement(random: Random, value: unknown, seeds: readonly string[]): 
       return typeof value === 'string' ? value + random.pick(CHARACTERS) : [value]
     case 4: {
       let nested: unknown = value ?? 1
-      for (let left = random.chance(0.1) ? 200 : random.below(8); left > 0; left--) nested = random.chance(0.5) ? [nested] : { a: nested }
+      for (let left = random.chance(0.1) ? 200 : random.below(8); left > 0; left--)
+        nested = random.chance(0.5) ? [nested] : { a: nested }
       return nested
     }
     case 5:
@@ -197,11 +303,14 @@ function writeJson(random: Random, value: unknown, oddity: number): string {
   const write = (inner: unknown): string => {
     if (inner instanceof Spelling) return inner.text
     if (typeof inner === 'string') return spell(inner)
-    if (Array.isArray(inner)) return `[${blank()}${inner.map(item => write(item) + blank()).join(`,${blank()}`)}]`
+    if (Array.isArray(inner))
+      return `[${blank()}${inner.map(item => write(item) + blank()).join(`,${blank()}`)}]`
     if (typeof inner !== 'object' || inner === null) return JSON.stringify(inner) ?? 'null'
     const members = Object.entries(inner).flatMap(([key, item]) => {
       const member = `${spell(key)}${blank()}:${blank()}${write(item)}${blank()}`
-      return random.chance(oddity / 4) ? [member, random.chance(0.5) ? member : `${spell(key)}:${random.pick(['1', 'null', '"x"'])}`] : [member]
+      return random.chance(oddity / 4)
+        ? [member, random.chance(0.5) ? member : `${spell(key)}:${random.pick(['1', 'null', '"x"'])}`]
+        : [member]
     })
     return `{${blank()}${members.join(`,${blank()}`)}}`
   }
@@ -210,7 +319,9 @@ function writeJson(random: Random, value: unknown, oddity: number): string {
     if (!random.chance(oddity) || text === '') return plain
     const at = random.below(text.length)
     const escaped = `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`
-    return JSON.stringify(text.slice(0, at)).slice(0, -1) + escaped + JSON.stringify(text.slice(at + 1)).slice(1)
+    return (
+      JSON.stringify(text.slice(0, at)).slice(0, -1) + escaped + JSON.stringify(text.slice(at + 1)).slice(1)
+    )
   }
   return blank() + write(value) + blank()
 }

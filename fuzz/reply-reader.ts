@@ -50,17 +50,25 @@ export class ReplyReader {
       }
       const [line = '', ...lines] = this.#buffer.subarray(0, head).toString('latin1').split('\r\n')
       const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(line)?.[1])
-      if (Number.isNaN(status)) throw new Error(`no reply: ${JSON.stringify(this.#buffer.toString('latin1', 0, 200))}`)
+      if (Number.isNaN(status))
+        throw new Error(`no reply: ${JSON.stringify(this.#buffer.toString('latin1', 0, 200))}`)
       this.#buffer = this.#buffer.subarray(head + 4)
       if (status < 200) continue
       const headers = new Headers()
-      for (const text of lines) headers.append(text.slice(0, text.indexOf(':')), text.slice(text.indexOf(':') + 1).trim())
-      if (expected.headOnly || status === 204 || status === 304) return { status, headers, text: '', open: false }
+      for (const text of lines)
+        headers.append(text.slice(0, text.indexOf(':')), text.slice(text.indexOf(':') + 1).trim())
+      if (expected.headOnly || status === 204 || status === 304)
+        return { status, headers, text: '', open: false }
       return await this.#body(status, headers, expected, until)
     }
   }
 
-  async #body(status: number, headers: Headers, { endless }: Expected, until: number): Promise<RawReply | 'closed' | 'late'> {
+  async #body(
+    status: number,
+    headers: Headers,
+    { endless }: Expected,
+    until: number,
+  ): Promise<RawReply | 'closed' | 'late'> {
     const isStream = headers.get('content-type')?.startsWith('text/event-stream') === true
     const patience = endless && isStream ? Math.min(until, Date.now() + STREAM_PATIENCE) : until
     const isChunked = headers.get('transfer-encoding') === 'chunked'
@@ -68,7 +76,8 @@ export class ReplyReader {
     let text = ''
     for (;;) {
       if (!isChunked && length !== null) {
-        if (this.#buffer.length >= Number(length)) return { status, headers, text: this.#take(Number(length)), open: false }
+        if (this.#buffer.length >= Number(length))
+          return { status, headers, text: this.#take(Number(length)), open: false }
       } else if (isChunked) {
         const [piece, done] = this.#chunks()
         text += piece

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly until?: number | undefined
   /** Findings of one target after which it is left alone. Default 3. */
   readonly maxFindings?: number | undefined
+  /** How many times as long as its limit an input may take, on machines that do much besides. Default 1. */
+  readonly patience?: number | undefined
   /** Hears of each input before it is checked, so that what never ends can be found. */
   readonly onInput?: ((target: string, index: number) => void) | undefined
   readonly onTarget?: ((result: TargetResult) => void) | undefined
@@ -39,7 +41,10 @@ export interface TargetResult {
 /** Growth below this is what engines keep for themselves: compiled code, shapes, caches with a bound. */
 const MAX_GROWTH = 12 * 1024 * 1024
 
-export async function runTargets(targets: readonly Target[], options: RunOptions): Promise<readonly TargetResult[]> {
+export async function runTargets(
+  targets: readonly Target[],
+  options: RunOptions,
+): Promise<readonly TargetResult[]> {
   const weights = targets.reduce((sum, { weight }) => sum + weight, 0)
   const results: TargetResult[] = []
   for (const target of targets) {
@@ -52,7 +57,15 @@ export async function runTargets(targets: readonly Target[], options: RunOptions
 }
 
 async function runTarget(target: Target, count: number, options: RunOptions): Promise<TargetResult> {
-  const { seed, first = 0, until = Number.POSITIVE_INFINITY, maxFindings = 3, collect } = options
+  const {
+    seed,
+    first = 0,
+    until = Number.POSITIVE_INFINITY,
+    maxFindings = 3,
+    patience = 1,
+    collect,
+  } = options
+  const limit = patience * (target.limit ?? 100)
   const findings: Finding[] = []
   const began = performance.now()
   let inputs = 0
@@ -63,10 +76,16 @@ async function runTarget(target: Target, count: number, options: RunOptions): Pr
     if (collect !== undefined && heap === undefined && index - first >= count / 4) heap = heapAfter(collect)
     options.onInput?.(target.name, index)
     const input = target.make(new Random(seed, target.name, index))
-    const error = await failureOf(target, input, () => new Random(seed, `${target.name}/check`, index))
+    const error = await failureOf(target, limit, input, () => new Random(seed, `${target.name}/check`, index))
     inputs++
     if (error === undefined) continue
-    const small = await shrunk(target, input, () => new Random(seed, `${target.name}/check`, index), error)
+    const small = await shrunk(
+      target,
+      limit,
+      input,
+      () => new Random(seed, `${target.name}/check`, index),
+      error,
+    )
     findings.push({ target: target.name, index, ...small })
   }
   const milliseconds = performance.now() - began
@@ -78,8 +97,12 @@ async function runTarget(target: Target, count: number, options: RunOptions): Pr
   return { target: target.name, inputs, milliseconds, growth, findings }
 }
 
-async function failureOf(target: Target, input: Input, random: () => Random): Promise<Error | undefined> {
-  const limit = target.limit ?? 100
+async function failureOf(
+  target: Target,
+  limit: number,
+  input: Input,
+  random: () => Random,
+): Promise<Error | undefined> {
   const check = target.check as (input: Input, random: Random) => void | Promise<void>
   let fastest = Number.POSITIVE_INFINITY
   // A machine that does something else is slow once, or twice.
@@ -94,12 +117,15 @@ async function failureOf(target: Target, input: Input, random: () => Random): Pr
     fastest = Math.min(fastest, performance.now() - began)
     if (fastest <= limit) return undefined
   }
-  return new Error(`took ${Math.round(fastest)} ms for ${input.length} ${typeof input === 'string' ? 'characters' : 'bytes'}`)
+  return new Error(
+    `took ${Math.round(fastest)} ms for ${input.length} ${typeof input === 'string' ? 'characters' : 'bytes'}`,
+  )
 }
 
 /** As long as the same goes wrong, with fewer characters. */
 async function shrunk(
   target: Target,
+  limit: number,
   input: Input,
   random: () => Random,
   found: Error,
@@ -109,7 +135,7 @@ async function shrunk(
   for (let size = Math.ceil(input.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < best.input.length && Date.now() < until; ) {
       const without = cut(best.input, at, size)
-      const error = await failureOf(target, without, random)
+      const error = await failureOf(target, limit, without, random)
       if (error !== undefined && kindOf(error) === kindOf(found)) best = { input: without, error }
       else at += size
     }

@@ -5,7 +5,10 @@ import { createInterface } from 'node:readline'
 const META = 'io.modelcontextprotocol/'
 const send = message => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
 const isModern = process.argv[2] === 'modern'
-const about = { capabilities: { tools: {}, resources: {}, logging: {} }, serverInfo: { name: 'fuzz', version: '1' } }
+const about = {
+  capabilities: { tools: {}, resources: {}, logging: {} },
+  serverInfo: { name: 'fuzz', version: '1' },
+}
 
 createInterface({ input: process.stdin })
   .on('line', line => receive(JSON.parse(line)))
@@ -35,7 +38,15 @@ function answer(id, method, params) {
     case 'tools/list':
       return {
         ...cached,
-        tools: [{ name: 'echo', inputSchema: { type: 'object', properties: { words: { type: 'string', 'x-mcp-header': 'Words' } } } }],
+        tools: [
+          {
+            name: 'echo',
+            inputSchema: {
+              type: 'object',
+              properties: { words: { type: 'string', 'x-mcp-header': 'Words' } },
+            },
+          },
+        ],
       }
     case 'resources/list':
       return { ...cached, resources: [{ uri: 'test://a', name: 'a' }] }
@@ -43,7 +54,8 @@ function answer(id, method, params) {
       return { ...cached, contents: [{ uri: String(params?.uri), text: 'a' }] }
     case 'tools/call': {
       const token = params?._meta?.progressToken
-      if (token !== undefined) send({ method: 'notifications/progress', params: { progressToken: token, progress: 1 } })
+      if (token !== undefined)
+        send({ method: 'notifications/progress', params: { progressToken: token, progress: 1 } })
       return {
         ...(isModern ? { resultType: 'complete' } : {}),
         content: [{ type: 'text', text: JSON.stringify(params?.arguments ?? null) }],

@@ -4,4 +4,6 @@ import * as gateway from './targets/gateway.js'
 import * as http from './targets/http.js'
 import * as messages from './targets/messages.js'
 
-export const TARGETS: readonly Target[] = [messages, http, gateway, config].flatMap(targets => Object.values(targets))
+export const TARGETS: readonly Target[] = [messages, http, gateway, config].flatMap(targets =>
+  Object.values(targets),
+)

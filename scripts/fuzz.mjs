@@ -36,7 +36,6 @@ process.once('SIGINT', () => process.exit(130))
 console.log(`seed ${seed}`)
 process.exitCode = values.only === 'live' ? await live() : await parsers()
 
-
 /** The sources are TypeScript: bundled, so that they can run without a build. */
 async function bundle(entry) {
   const program = join(folder, `${entry}.mjs`)
@@ -91,10 +90,14 @@ async function parsers() {
 
 async function live() {
   const program = await bundle('live-run')
-  const child = spawn(process.execPath, ['--enable-source-maps', program, seed, count, seconds ?? 'NaN'].map(String), {
-    stdio: 'inherit',
-    env: { ...process.env, ANYPORT_ROOT: root },
-  })
+  const child = spawn(
+    process.execPath,
+    ['--enable-source-maps', program, seed, count, seconds ?? 'NaN'].map(String),
+    {
+      stdio: 'inherit',
+      env: { ...process.env, ANYPORT_ROOT: root },
+    },
+  )
   const [code] = await once(child, 'exit')
   return code ?? 1
 }

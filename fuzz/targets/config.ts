@@ -1,6 +1,7 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what clients write
 /** What people write: configurations in three syntaxes, variables, command lines, units. */
 
-import { integer, list, parseArguments, text as anyText, UsageError, value } from '../../src/cli/arguments.js'
+import { text as anyText, integer, list, parseArguments, UsageError, value } from '../../src/cli/arguments.js'
 import { CLIENTS } from '../../src/config/clients.js'
 import { placeToEdit, removeServer, setServer } from '../../src/config/edit-config.js'
 import { jsoncSyntax } from '../../src/config/jsonc-syntax.js'
@@ -29,15 +30,83 @@ import { mutateText } from '../mutate.js'
 import { attempt, must, type Target } from '../target.js'
 
 const TOKENS: Readonly<Record<string, readonly string[]>> = {
-  json: ['"mcpServers": {', '"__proto__": {}', '"command": "x"', '// c\n', '/* c */', ',', '"a": 1,', '{"', '\\u0000', '\\ud800', '[[', 'true', 'null', '1e400'],
-  toml: ['[mcp_servers.x]\n', '[[a]]\n', 'a.b = 1\n', '"""', "'''", '= { x = 1 }', '# c\n', '\\u0000', '__proto__ = 1\n', '1979-05-27T07:32:00Z', 'inf', 'nan', '0xff'],
-  yaml: ['- ', ': ', '? ', '&a ', '*a', '<<: *a', '!!binary ', '!!js/function ', '|\n', '>-\n', '---\n', '...\n', '%YAML 1.1\n', '{a: b}', '[a, b]', '~', 'yes', '# c\n', '\t'],
-} // biome-ignore format: one line says it better
+  json: [
+    '"mcpServers": {',
+    '"__proto__": {}',
+    '"command": "x"',
+    '// c\n',
+    '/* c */',
+    ',',
+    '"a": 1,',
+    '{"',
+    '\\u0000',
+    '\\ud800',
+    '[[',
+    'true',
+    'null',
+    '1e400',
+  ],
+  toml: [
+    '[mcp_servers.x]\n',
+    '[[a]]\n',
+    'a.b = 1\n',
+    '"""',
+    "'''",
+    '= { x = 1 }',
+    '# c\n',
+    '\\u0000',
+    '__proto__ = 1\n',
+    '1979-05-27T07:32:00Z',
+    'inf',
+    'nan',
+    '0xff',
+  ],
+  yaml: [
+    '- ',
+    ': ',
+    '? ',
+    '&a ',
+    '*a',
+    '<<: *a',
+    '!!binary ',
+    '!!js/function ',
+    '|\n',
+    '>-\n',
+    '---\n',
+    '...\n',
+    '%YAML 1.1\n',
+    '{a: b}',
+    '[a, b]',
+    '~',
+    'yes',
+    '# c\n',
+    '\t',
+  ],
+}
 
 const SYNTAXES: readonly (readonly [string, Syntax, string, readonly string[]])[] = [
-  ['json', jsoncSyntax, 'mcp.json', [...configurations('.json'), '{ // c\n "mcpServers": { "a": { "command": "x", }, } }']],
-  ['toml', tomlSyntax, '.codex/config.toml', [...configurations('.toml'), '[mcp_servers.a]\ncommand = "x"\n\n[mcp_servers.b]\nurl = "http://h"\n']],
-  ['yaml', yamlSyntax, 'config.yaml', [...configurations('.yaml'), 'mcpServers:\n  - name: a\n    command: x\n', 'extensions:\n  a: {cmd: x}\n']],
+  [
+    'json',
+    jsoncSyntax,
+    'mcp.json',
+    [...configurations('.json'), '{ // c\n "mcpServers": { "a": { "command": "x", }, } }'],
+  ],
+  [
+    'toml',
+    tomlSyntax,
+    '.codex/config.toml',
+    [...configurations('.toml'), '[mcp_servers.a]\ncommand = "x"\n\n[mcp_servers.b]\nurl = "http://h"\n'],
+  ],
+  [
+    'yaml',
+    yamlSyntax,
+    'config.yaml',
+    [
+      ...configurations('.yaml'),
+      'mcpServers:\n  - name: a\n    command: x\n',
+      'extensions:\n  a: {cmd: x}\n',
+    ],
+  ],
 ]
 
 /** Never throws: what is wrong is said, with a place in the text. */
@@ -52,17 +121,28 @@ function reading([name, syntax, file, seeds]: (typeof SYNTAXES)[number]): Target
       const { servers, problems } = readConfig({ file, text, syntax }, { client })
       const breaks = text.split('\n').length
       for (const { place, message } of problems) {
-        must(place.line >= 1 && place.line <= breaks && place.column >= 1, () => `a problem at ${place.line}:${place.column}`)
+        must(
+          place.line >= 1 && place.line <= breaks && place.column >= 1,
+          () => `a problem at ${place.line}:${place.column}`,
+        )
         must(message !== '' && !message.includes('undefined'), () => `the problem is ${message}`)
       }
       inputsOf(servers)
-      for (const server of servers) resolveEntry(server, { env: asked => (asked.length % 2 === 0 ? 'value' : undefined) })
-      must(({} as Record<string, unknown>).polluted === undefined && Object.keys(Object.prototype).length === 0, 'polluted')
+      for (const server of servers)
+        resolveEntry(server, { env: asked => (asked.length % 2 === 0 ? 'value' : undefined) })
+      must(
+        ({} as Record<string, unknown>).polluted === undefined && Object.keys(Object.prototype).length === 0,
+        'polluted',
+      )
     },
   }
 }
 
-const VALUE: PlainObject = { command: 'new', args: ['-x', 'y "z"\n\u0000'], env: { A: 'b\\c', __proto__x: 'ü' } }
+const VALUE: PlainObject = {
+  command: 'new',
+  args: ['-x', 'y "z"\n\u0000'],
+  env: { A: 'b\\c', __proto__x: 'ü' },
+}
 
 /** An edit sets or removes its entry and leaves the rest, or says why it cannot, and changes nothing then. */
 function editing([name, syntax, , seeds]: (typeof SYNTAXES)[number]): Target {
@@ -81,11 +161,14 @@ function editing([name, syntax, , seeds]: (typeof SYNTAXES)[number]): Target {
       if (once === undefined) return
       const node = nodeAt(syntax.parse(once), place.path)
       const plain = node === undefined ? undefined : toPlain(node)
-      const found = Array.isArray(plain) ? plain.find(item => (item as { name?: unknown }).name === added) : (plain as PlainObject | undefined)?.[added]
+      const found = Array.isArray(plain)
+        ? plain.find(item => (item as { name?: unknown }).name === added)
+        : (plain as PlainObject | undefined)?.[added]
       must(JSON.stringify(found).includes('"command":"new"'), () => `set as ${JSON.stringify(found)}`)
       must(setServer(once, syntax, place, added, VALUE) === once, 'what is there is written anew')
       const without = edited(() => removeServer(once, syntax, place, added))
-      if (without !== undefined) must('value' in attempt(() => syntax.parse(without), SyntaxProblem), 'cannot be read any more')
+      if (without !== undefined)
+        must('value' in attempt(() => syntax.parse(without), SyntaxProblem), 'cannot be read any more')
     },
   }
 }
@@ -96,7 +179,8 @@ function edited(edit: () => string): string | undefined {
     return edit()
   } catch (error) {
     if (error instanceof SyntaxProblem) return undefined
-    if (error instanceof Error && error.message.startsWith('The edit would have changed more')) return undefined
+    if (error instanceof Error && error.message.startsWith('The edit would have changed more'))
+      return undefined
     throw error
   }
 }
@@ -105,10 +189,30 @@ export const [readJson, readToml, readYaml] = SYNTAXES.map(reading) as [Target, 
 export const [editJson, editToml, editYaml] = SYNTAXES.map(editing) as [Target, Target, Target]
 
 const VARIABLES: readonly VariableSyntax[] = [
-  anyportVariables, shellVariables(true), shellVariables(false), colonVariables('vscode', ['input', 'file', 'folder']), dollarVariables,
-  openCodeVariables, continueVariables, crushVariables,
-] // biome-ignore format: one line says it better
-const REFERENCES = ['${A}', '${A:-b}', '$A', '${env:A}', '${input:x}', '{env:A}', '{file:x}', '${{ secrets.A }}', '$(echo $A)', '$${', '${A | value:b}', '${userHome}', 'plain'] // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what clients write
+  anyportVariables,
+  shellVariables(true),
+  shellVariables(false),
+  colonVariables('vscode', ['input', 'file', 'folder']),
+  dollarVariables,
+  openCodeVariables,
+  continueVariables,
+  crushVariables,
+]
+const REFERENCES = [
+  '${A}',
+  '${A:-b}',
+  '$A',
+  '${env:A}',
+  '${input:x}',
+  '{env:A}',
+  '{file:x}',
+  '${{ secrets.A }}',
+  '$(echo $A)',
+  '$${',
+  '${A | value:b}',
+  '${userHome}',
+  'plain',
+]
 
 /** What is read can be written again, or it is said that it cannot; what is written is read as the same. */
 export const variables: Target = {
@@ -119,14 +223,21 @@ export const variables: Target = {
   check(text: string) {
     for (const syntax of VARIABLES) {
       const template = syntax.read(text)
-      must(template.every((part, at) => part !== '' && !(typeof part === 'string' && typeof template[at - 1] === 'string')), 'no template')
+      must(
+        template.every(
+          (part, at) => part !== '' && !(typeof part === 'string' && typeof template[at - 1] === 'string'),
+        ),
+        'no template',
+      )
       const written = syntax.write(template)
-      if (written !== undefined) must(equalTemplates(syntax.read(written), template), () => `written as ${written}`)
+      if (written !== undefined)
+        must(equalTemplates(syntax.read(written), template), () => `written as ${written}`)
     }
     const headers = attempt(() => resolveHeaders({ 'x-a': text }, { A: 'value', B: '' }), TypeError)
     if ('value' in headers) must(/^[\t\x20-\x7e\x80-\xff]*$/.test(headers.value['x-a'] ?? ''), 'no header')
     const literal = attempt(() => resolveHeaders(literalHeaders({ 'x-a': text }), {}), TypeError)
-    if ('value' in literal) must(literal.value['x-a'] === text.trim(), () => `became ${JSON.stringify(literal.value['x-a'])}`)
+    if ('value' in literal)
+      must(literal.value['x-a'] === text.trim(), () => `became ${JSON.stringify(literal.value['x-a'])}`)
     else must(/[^\t\x20-\x7e\x80-\xff]/.test(text.trim()), () => literal.error.message)
   },
 }
@@ -134,7 +245,12 @@ export const variables: Target = {
 export const units: Target = {
   name: 'units',
   weight: 1,
-  make: random => mutateText(random, ['500ms', '2s', '1.5h', '10 m', '64KiB', '4MB', '0', '1e3s'], ['ms', 's', 'h', 'MiB', '.', '-', 'e9', '9'.repeat(400)]),
+  make: random =>
+    mutateText(
+      random,
+      ['500ms', '2s', '1.5h', '10 m', '64KiB', '4MB', '0', '1e3s'],
+      ['ms', 's', 'h', 'MiB', '.', '-', 'e9', '9'.repeat(400)],
+    ),
   check(text: string) {
     const duration = attempt(() => parseDuration(text), TypeError)
     if ('value' in duration) {
@@ -158,7 +274,12 @@ const OPTIONS = {
 export const commandLines: Target = {
   name: 'command-lines',
   weight: 1,
-  make: random => mutateText(random, ['--port 80 -- node x.js', '--name=a --header b --header=c', 'serve --timeout 5s', '--__proto__=1'], ['--', '--port', '=', ' ', '--constructor', '-x', '--header']),
+  make: random =>
+    mutateText(
+      random,
+      ['--port 80 -- node x.js', '--name=a --header b --header=c', 'serve --timeout 5s', '--__proto__=1'],
+      ['--', '--port', '=', ' ', '--constructor', '-x', '--header'],
+    ),
   check(text: string) {
     const parsed = attempt(() => parseArguments(OPTIONS, text.split(' ')), UsageError)
     if (!('value' in parsed)) {
@@ -174,7 +295,12 @@ export const commandLines: Target = {
 export const envFiles: Target = {
   name: 'env-files',
   weight: 1,
-  make: random => mutateText(random, ['A=1\nexport B="x\\ny" # c\n', "C='a\nb'\n#\n\nD=`x`", 'E=a # b'], ['=', '"', "'", '\\', '#', 'export ', '__proto__=x\n']),
+  make: random =>
+    mutateText(
+      random,
+      ['A=1\nexport B="x\\ny" # c\n', "C='a\nb'\n#\n\nD=`x`", 'E=a # b'],
+      ['=', '"', "'", '\\', '#', 'export ', '__proto__=x\n'],
+    ),
   check(text: string) {
     const parsed = attempt(() => parseEnvFile(text, 'FILE'), TypeError)
     if ('error' in parsed) {
@@ -188,7 +314,12 @@ export const envFiles: Target = {
 export const versions: Target = {
   name: 'version-ranges',
   weight: 0.5,
-  make: random => mutateText(random, ['>=20.19 <23', '^18 || ~20.1.x', '1.2.3 - 2', '*', 'v22.1.0'], ['||', ' - ', '>=', '^', '.x', ' ']),
+  make: random =>
+    mutateText(
+      random,
+      ['>=20.19 <23', '^18 || ~20.1.x', '1.2.3 - 2', '*', 'v22.1.0'],
+      ['||', ' - ', '>=', '^', '.x', ' '],
+    ),
   check(text: string) {
     parseVersion(text)
     const found = satisfies([20, 19, 0], text)
@@ -199,4 +330,3 @@ export const versions: Target = {
 function shortened(text: string): string {
   return text.slice(0, 6_000)
 }
-

@@ -3,9 +3,9 @@
 import { encodedLength, encodeLine, encodeMessage } from '../../src/protocol/encode.js'
 import { INVALID_REQUEST, PARSE_ERROR, RpcError, TOO_LARGE } from '../../src/protocol/errors.js'
 import {
-  encodeEvent,
   EventStreamDecoder,
   type EventStreamOptions,
+  encodeEvent,
   type ServerSentEvent,
 } from '../../src/protocol/event-stream.js'
 import { type Glimpse, glimpse } from '../../src/protocol/glimpse.js'
@@ -44,11 +44,21 @@ export const jsonText: Target = {
       must(JSON.stringify(any.value) === JSON.stringify(expected.value), 'the batch has changed')
     } else if (!Array.isArray(expected.value)) compare(expected, any as typeof one, text)
     // Nobody else's id, whatever is wrong with the rest.
-    sameId({ ...(idOf(text) === undefined ? {} : { id: idOf(text) as string }) }, expected.value, isText, 'idOf')
+    sameId(
+      { ...(idOf(text) === undefined ? {} : { id: idOf(text) as string }) },
+      expected.value,
+      isText,
+      'idOf',
+    )
     const head = random.below(bytes.length + 1)
     const tail = bytes.subarray(random.below(bytes.length + 1))
     if (!isTwiceThere(text, 'id'))
-      sameId(glimpse(bytes.subarray(0, head), tail), expected.value, isText, `glimpse of ${head} and ${tail.length} bytes`)
+      sameId(
+        glimpse(bytes.subarray(0, head), tail),
+        expected.value,
+        isText,
+        `glimpse of ${head} and ${tail.length} bytes`,
+      )
     strictly(text, any)
     if ('value' in one) roundTrip(one.value)
     if ('value' in raw) roundTrip(raw.value)
@@ -88,7 +98,10 @@ export const rawJson: Target = {
             ? Object.entries(plain).map(([name, inner]) => [name, name === key ? edit : inner])
             : [...Object.entries(plain), [key, edit]],
       )
-      const written = raw.segments().map(segment => strict.decode(segment)).join('')
+      const written = raw
+        .segments()
+        .map(segment => strict.decode(segment))
+        .join('')
       must(sorted(JSON.parse(written)) === sorted(plain), () => `after ${JSON.stringify(key)}: ${written}`)
       must(raw.byteLength === encoder.encode(written).length, 'byteLength')
     }
@@ -103,17 +116,24 @@ export const lines: Target = {
     const texts = Array.from({ length: 1 + random.below(4) }, () =>
       random.chance(0.1) ? mutateText(random, MESSAGES, WORDS) : mutateJson(random, MESSAGES, WORDS),
     )
-    return mutateBytes(random, texts.join(random.pick(['\n', '\n', '\r\n', '\n\n', '\n \n'])) + random.pick(['\n', '', '\r\n']))
+    return mutateBytes(
+      random,
+      texts.join(random.pick(['\n', '\n', '\r\n', '\n\n', '\n \n'])) + random.pick(['\n', '', '\r\n']),
+    )
   },
   check(bytes: Uint8Array, random) {
     const maxMessage = random.pick([1 << 20, 1 << 20, 1000, 100, 10])
     const limits = { maxMessage, maxDepth: MAX_DEPTH }
     const whole = linesOf([bytes.slice()], limits)
     const cut = linesOf(chunksOf(random, bytes), limits)
-    must(JSON.stringify(whole) === JSON.stringify(cut), () => `cut otherwise: ${JSON.stringify([whole, cut])}`)
+    must(
+      JSON.stringify(whole) === JSON.stringify(cut),
+      () => `cut otherwise: ${JSON.stringify([whole, cut])}`,
+    )
     const expected = referenceLines(bytes, maxMessage)
     must(
-      whole.length === expected.length && whole.every((line, index) => isSameLine(line, expected[index] as Line)),
+      whole.length === expected.length &&
+        whole.every((line, index) => isSameLine(line, expected[index] as Line)),
       () => `expected ${JSON.stringify(expected)}, got ${JSON.stringify(whole)}`,
     )
     whole.forEach((line, index) => {
@@ -130,11 +150,14 @@ export const events: Target = {
     let text = random.chance(0.1) ? '\ufeff' : ''
     for (let left = 1 + random.below(5); left > 0; left--) {
       const data = random.pick(MESSAGES)
-      text += encodeEvent(random.chance(0.5) ? data : mutateText(random, ['a\nb', ' x', '', data], EVENT_WORDS), {
-        ...(random.chance(0.5) ? { id: `abc.${random.below(9)}.${random.below(99)}` } : {}),
-        ...(random.chance(0.3) ? { event: random.pick(['message', 'endpoint', 'x']) } : {}),
-        ...(random.chance(0.2) ? { retry: random.below(5_000) } : {}),
-      })
+      text += encodeEvent(
+        random.chance(0.5) ? data : mutateText(random, ['a\nb', ' x', '', data], EVENT_WORDS),
+        {
+          ...(random.chance(0.5) ? { id: `abc.${random.below(9)}.${random.below(99)}` } : {}),
+          ...(random.chance(0.3) ? { event: random.pick(['message', 'endpoint', 'x']) } : {}),
+          ...(random.chance(0.2) ? { retry: random.below(5_000) } : {}),
+        },
+      )
     }
     return mutateBytes(random, random.chance(0.3) ? text : mutateText(random, [text], EVENT_WORDS))
   },
@@ -143,10 +166,16 @@ export const events: Target = {
     const maxEvent = bytes.length > 4_096 ? 1 << 20 : random.pick([1 << 20, 1 << 20, 300, 60, 8])
     const whole = eventsOf([bytes.slice()], maxEvent)
     const cut = eventsOf(chunksOf(random, bytes), maxEvent)
-    must(JSON.stringify(whole) === JSON.stringify(cut), () => `cut otherwise: ${JSON.stringify([whole, cut])}`)
+    must(
+      JSON.stringify(whole) === JSON.stringify(cut),
+      () => `cut otherwise: ${JSON.stringify([whole, cut])}`,
+    )
     if (maxEvent < bytes.length) return
     const expected = referenceEvents(lenient.decode(bytes))
-    must(JSON.stringify(whole) === JSON.stringify(expected), () => `expected ${JSON.stringify(expected)}, got ${JSON.stringify(whole)}`)
+    must(
+      JSON.stringify(whole) === JSON.stringify(expected),
+      () => `expected ${JSON.stringify(expected)}, got ${JSON.stringify(whole)}`,
+    )
   },
 }
 
@@ -156,7 +185,10 @@ export const writtenEvents: Target = {
   weight: 1,
   make: random => mutateText(random, MESSAGES, EVENT_WORDS),
   check(data: string, random) {
-    const fields = { id: random.chance(0.3) ? data.slice(0, 20) : 'a.1.2', event: random.chance(0.3) ? data.slice(0, 9) : 'x' }
+    const fields = {
+      id: random.chance(0.3) ? data.slice(0, 20) : 'a.1.2',
+      event: random.chance(0.3) ? data.slice(0, 9) : 'x',
+    }
     const encoded = attempt(() => encodeEvent(data, fields), TypeError)
     if ('error' in encoded) {
       must(/[\r\n\0]/.test(fields.id + fields.event), 'refused although nothing is wrong')
@@ -164,13 +196,39 @@ export const writtenEvents: Target = {
     }
     const found = eventsOf([encoder.encode(encoded.value as string)], 1 << 20)
     const event = fields.event === '' ? 'message' : fields.event
-    const expected = { id: wellFormed(fields.id), event: wellFormed(event), data: wellFormed(data.replace(/\r\n|\r|\n/g, '\n')) }
-    must(JSON.stringify(found.at(-2)) === JSON.stringify({ ...expected }), () => `came back as ${JSON.stringify(found)}`)
+    const expected = {
+      id: wellFormed(fields.id),
+      event: wellFormed(event),
+      data: wellFormed(data.replace(/\r\n|\r|\n/g, '\n')),
+    }
+    must(
+      JSON.stringify(found.at(-2)) === JSON.stringify({ ...expected }),
+      () => `came back as ${JSON.stringify(found)}`,
+    )
   },
 }
 
-const EVENT_WORDS = ['data:', 'data: ', 'data', 'id:', 'id: \0', 'event: endpoint', 'retry: 5', 'retry: 1e9', 'retry: 99999999999999', ':', '\n', '\n\n', '\r', '\r\n', '\r\r', '\ufeff'] // biome-ignore format: one line says it better
-const OBJECTS = MESSAGES.map(message => JSON.parse(message)).flatMap(({ result, params }) => [result ?? params ?? { a: 1 }]).map(value => JSON.stringify(value))
+const EVENT_WORDS = [
+  'data:',
+  'data: ',
+  'data',
+  'id:',
+  'id: \0',
+  'event: endpoint',
+  'retry: 5',
+  'retry: 1e9',
+  'retry: 99999999999999',
+  ':',
+  '\n',
+  '\n\n',
+  '\r',
+  '\r\n',
+  '\r\r',
+  '\ufeff',
+]
+const OBJECTS = MESSAGES.map(message => JSON.parse(message))
+  .flatMap(({ result, params }) => [result ?? params ?? { a: 1 }])
+  .map(value => JSON.stringify(value))
 
 interface Judgement {
   readonly kind: 'message' | 'not-json' | 'not-a-message' | 'too-deep'
@@ -192,14 +250,16 @@ function judge(text: string): Judgement {
 function isMessage(value: unknown): boolean {
   if (!isMap(value) || value.jsonrpc !== '2.0') return false
   const { id, method, params, result, error } = value
-  const isId = typeof id === 'string' || (typeof id === 'number' && Number.isInteger(id) && Math.abs(id) <= 2 ** 53 - 1)
+  const isId =
+    typeof id === 'string' || (typeof id === 'number' && Number.isInteger(id) && Math.abs(id) <= 2 ** 53 - 1)
   if (method !== undefined) {
     if (typeof method !== 'string' || result !== undefined || error !== undefined) return false
     if (id !== undefined && !isId) return false
     return params === undefined || (isMap(params) && (params._meta === undefined || isMap(params._meta)))
   }
   if ((result === undefined) === (error === undefined)) return false
-  if (result !== undefined) return isId && isMap(result) && (result._meta === undefined || isMap(result._meta))
+  if (result !== undefined)
+    return isId && isMap(result) && (result._meta === undefined || isMap(result._meta))
   if (id !== undefined && id !== null && !isId) return false
   return isMap(error) && Number.isInteger(error.code) && typeof error.message === 'string'
 }
@@ -229,11 +289,17 @@ function depthOf(text: string): number {
 function strictly(text: string, any: { readonly value: unknown } | { readonly error: RpcError }): void {
   const found = attempt(() => parseBody(text, { maxDepth: MAX_DEPTH, unambiguous: true }), RpcError)
   if ('error' in any) {
-    must('error' in found && (found.error.code === any.error.code || / twice$| as a text$/.test(found.error.message)), 'was accepted only where more is asked')
+    must(
+      'error' in found &&
+        (found.error.code === any.error.code || / twice$| as a text$/.test(found.error.message)),
+      'was accepted only where more is asked',
+    )
     return
   }
   const isOdd = hasRepeatedKey(text) || hasLostNumber(text)
-  must(('error' in found) === isOdd, () => ('error' in found ? `was refused: ${found.error.message}` : 'was accepted although it is ambiguous'))
+  must('error' in found === isOdd, () =>
+    'error' in found ? `was refused: ${found.error.message}` : 'was accepted although it is ambiguous',
+  )
 }
 
 /** With a set for each object, and a reader of its own. */
@@ -248,7 +314,7 @@ function hasRepeatedKey(text: string): boolean {
       if (set.has(last)) return true
       set.add(last)
     }
-    last = token.startsWith('"') ? (valueOf(token) as string) : undefined
+    last = token.startsWith('"') ? (parsed(token) as string) : undefined
   }
   return false
 }
@@ -260,7 +326,8 @@ function hasLostNumber(text: string): boolean {
     if (token.startsWith('"')) return false
     const value = Number(token)
     if (!Number.isFinite(value)) return true
-    if (!/[.eE]/.test(token)) return BigInt(token) !== BigInt(value) || (!Number.isSafeInteger(value) && String(value) !== token)
+    if (!/[.eE]/.test(token))
+      return BigInt(token) !== BigInt(value) || (!Number.isSafeInteger(value) && String(value) !== token)
     if (value === 0) return /[1-9]/.test(token.replace(/[eE].*/, ''))
     return Number.isInteger(value) && !/[eE]/.test(token) && /\.\d*[1-9]/.test(token)
   })
@@ -273,21 +340,30 @@ function isTwiceThere(text: string, key: string): boolean {
   for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?=\s*:)|"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
     if (token === '{' || token === '[') depth++
     else if (token === '}' || token === ']') depth--
-    else if (depth === 1 && valueOf(token) === key) count++
+    else if (depth === 1 && parsed(token) === key) count++
   }
   return count > 1
 }
 
-function compare(expected: Judgement, got: { readonly value: JSONRPCMessage } | { readonly error: RpcError }, text: string): void {
+function compare(
+  expected: Judgement,
+  got: { readonly value: JSONRPCMessage } | { readonly error: RpcError },
+  text: string,
+): void {
   if ('value' in got) {
     must(expected.kind === 'message', `was accepted although it is ${expected.kind}`)
-    must(JSON.stringify(got.value) === JSON.stringify(expected.value), () => `came out as ${JSON.stringify(got.value)}`)
+    must(
+      JSON.stringify(got.value) === JSON.stringify(expected.value),
+      () => `came out as ${JSON.stringify(got.value)}`,
+    )
     return
   }
   const { code } = got.error
   // What is too deep need not be read to its end to know.
   const codes =
-    expected.kind === 'not-json' ? [PARSE_ERROR, ...(depthOf(text) > MAX_DEPTH || text.includes('"') ? [TOO_LARGE] : [])] : [KINDS[expected.kind]]
+    expected.kind === 'not-json'
+      ? [PARSE_ERROR, ...(depthOf(text) > MAX_DEPTH || text.includes('"') ? [TOO_LARGE] : [])]
+      : [KINDS[expected.kind]]
   must(codes.includes(code), `was refused with ${code} although it is ${expected.kind}: ${got.error.message}`)
 }
 
@@ -296,9 +372,16 @@ const KINDS = { message: 0, 'not-json': PARSE_ERROR, 'not-a-message': INVALID_RE
 /** An id that was seen is the message's own; of a text that is no JSON, no reader can say which is. */
 function sameId(seen: Glimpse, value: unknown, exact: boolean, where: string): void {
   if (!isMap(value) || !exact) return
-  if (seen.id !== undefined) must(seen.id === value.id, `${where}: the id ${JSON.stringify(seen.id)} is not ${JSON.stringify(value.id)}`)
+  if (seen.id !== undefined)
+    must(
+      seen.id === value.id,
+      `${where}: the id ${JSON.stringify(seen.id)} is not ${JSON.stringify(value.id)}`,
+    )
   if (seen.method !== undefined && where !== 'glimpse')
-    must(seen.method === value.method || where.startsWith('glimpse'), `${where}: the method ${JSON.stringify(seen.method)} is not ${JSON.stringify(value.method)}`)
+    must(
+      seen.method === value.method || where.startsWith('glimpse'),
+      `${where}: the method ${JSON.stringify(seen.method)} is not ${JSON.stringify(value.method)}`,
+    )
 }
 
 function roundTrip(message: JSONRPCMessage): void {
@@ -308,12 +391,17 @@ function roundTrip(message: JSONRPCMessage): void {
   must(written.endsWith('\n') && !written.slice(0, -1).includes('\n'), 'a line has another line break')
   must(sorted(JSON.parse(written)) === sorted(JSON.parse(text)), () => `the line says ${written}`)
   const encoded = encodeMessage(message)
-  must(sorted(JSON.parse(textOf(encoded))) === sorted(JSON.parse(text)), () => `encoded as ${textOf(encoded)}`)
+  must(
+    sorted(JSON.parse(textOf(encoded))) === sorted(JSON.parse(text)),
+    () => `encoded as ${textOf(encoded)}`,
+  )
   must(encodedLength(encoded) === encoder.encode(textOf(encoded)).length, 'encodedLength')
 }
 
 function textOf(encoded: string | readonly (string | Uint8Array)[]): string {
-  return typeof encoded === 'string' ? encoded : encoded.map(piece => (typeof piece === 'string' ? piece : strict.decode(piece))).join('')
+  return typeof encoded === 'string'
+    ? encoded
+    : encoded.map(piece => (typeof piece === 'string' ? piece : strict.decode(piece))).join('')
 }
 
 function sorted(value: unknown): string {
@@ -336,13 +424,20 @@ function isSameLine(line: Line, expected: Line): boolean {
   return (line.kind === expected.kind || unread) && line.byteLength === expected.byteLength
 }
 
-function linesOf(chunks: readonly Uint8Array[], limits: { readonly maxMessage: number; readonly maxDepth: number }): Line[] {
+function linesOf(
+  chunks: readonly Uint8Array[],
+  limits: { readonly maxMessage: number; readonly maxDepth: number },
+): Line[] {
   const found: Line[] = []
   const decoder = new LineDecoder({
     ...limits,
     message: message => found.push({ kind: 'message', value: JSON.parse(JSON.stringify(message)) }),
     noise: ({ kind, byteLength, id, method }) =>
-      found.push({ kind, byteLength, glimpse: { ...(id === undefined ? {} : { id }), ...(method === undefined ? {} : { method }) } }),
+      found.push({
+        kind,
+        byteLength,
+        glimpse: { ...(id === undefined ? {} : { id }), ...(method === undefined ? {} : { method }) },
+      }),
   })
   for (const chunk of chunks) decoder.push(chunk)
   decoder.end()
@@ -354,7 +449,9 @@ function referenceLines(bytes: Uint8Array, maxMessage: number): Line[] {
   for (let start = 0; start < bytes.length; ) {
     const newline = bytes.indexOf(0x0a, start)
     const end = newline < 0 ? bytes.length : newline
-    found.push(...referenceLine(bytes.subarray(start, end), maxMessage).map(line => ({ ...line, last: newline < 0 })))
+    found.push(
+      ...referenceLine(bytes.subarray(start, end), maxMessage).map(line => ({ ...line, last: newline < 0 })),
+    )
     start = end + 1
   }
   return found
@@ -366,13 +463,13 @@ function referenceLine(bytes: Uint8Array, maxMessage: number): Line[] {
   if (byteLength > maxMessage) {
     const whole = lenient.decode(bytes)
     const isUnsure = isTwiceThere(whole, 'id') || isTwiceThere(whole, 'method')
-    return [{ kind: 'too-large', byteLength, value: isUnsure ? undefined : valueOf(whole) }]
+    return [{ kind: 'too-large', byteLength, value: isUnsure ? undefined : parsed(whole) }]
   }
   let text: string
   try {
     text = strict.decode(bytes)
   } catch {
-    return [{ kind: 'invalid-utf8', byteLength, value: valueOf(lenient.decode(bytes)) }]
+    return [{ kind: 'invalid-utf8', byteLength, value: parsed(lenient.decode(bytes)) }]
   }
   const trimmed = text.trim()
   if (trimmed === '') return []
@@ -380,13 +477,18 @@ function referenceLine(bytes: Uint8Array, maxMessage: number): Line[] {
   const judgement = judge(plain)
   // Without a bracket it is not looked at.
   if (!/^[[{]/.test(plain)) return [{ kind: 'not-json', byteLength }]
-  if (judgement.kind === 'not-a-message' && Array.isArray(judgement.value) && judgement.value.length > 0 && judgement.value.every(isMessage))
+  if (
+    judgement.kind === 'not-a-message' &&
+    Array.isArray(judgement.value) &&
+    judgement.value.length > 0 &&
+    judgement.value.every(isMessage)
+  )
     return judgement.value.map(value => ({ kind: 'message', value }))
   if (judgement.kind === 'not-json' && depthOf(plain) > MAX_DEPTH) return [{ kind: 'too-deep', byteLength }]
   return [{ ...judgement, byteLength }]
 }
 
-function valueOf(text: string): unknown {
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -420,7 +522,8 @@ function referenceEvents(text: string): unknown[] {
     if (line === '') {
       last = fields.id ?? last
       const event = fields.event === undefined || fields.event === '' ? 'message' : fields.event
-      if (fields.data !== undefined) found.push({ id: fields.id, event, data: fields.data, retry: fields.retry })
+      if (fields.data !== undefined)
+        found.push({ id: fields.id, event, data: fields.data, retry: fields.retry })
       fields = {}
       continue
     }

@@ -29,7 +29,9 @@ import {
 export const yamlSyntax: Syntax = {
   parse(text) {
     const document = parse(splitMark(text)[1])
-    return document.contents === null ? undefined : readNode(document.contents as Node, { document, values: 0 }, 0)
+    return document.contents === null
+      ? undefined
+      : readNode(document.contents as Node, { document, values: 0 }, 0)
   },
   set(text, place, name, value) {
     const [mark, body] = splitMark(text)

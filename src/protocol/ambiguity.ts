@@ -23,7 +23,8 @@ export function ambiguityOf(text: string, value: unknown): string | undefined {
       const start = numberStart(text, position)
       NUMBER.lastIndex = start
       const number = (NUMBER.exec(text) as RegExpExecArray)[0]
-      if (!isCarried(number)) return `the number ${shortened(number)} would not arrive as it is: send it as a text`
+      if (!isCarried(number))
+        return `the number ${shortened(number)} would not arrive as it is: send it as a text`
       position = start + number.length - 1
       digits = 0
     }
@@ -31,7 +32,9 @@ export function ambiguityOf(text: string, value: unknown): string | undefined {
     position = endOfText(text, quote)
   }
   // One comparison of counts, so that a text without such keys costs no set for each object.
-  return members === countMembers(value) ? undefined : `the key ${shortened(repeatedKey(text))} is there twice`
+  return members === countMembers(value)
+    ? undefined
+    : `the key ${shortened(repeatedKey(text))} is there twice`
 }
 
 const COLON = 0x3a

@@ -60,7 +60,9 @@ function leadingMembers(bytes: Uint8Array): readonly Member[] {
 
 function memberValue(bytes: Uint8Array, member: Member): unknown {
   try {
-    return parse(decodeUtf8(bytes.subarray(member.value, member.end)))
+    const text = decodeUtf8(bytes.subarray(member.value, member.end))
+    // A fraction or an exponent may be rounded to an integer, which is the id of something else.
+    return /^-?\d+[.eE]/.test(text) ? undefined : parse(text)
   } catch {
     return undefined
   }

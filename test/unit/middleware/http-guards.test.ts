@@ -43,6 +43,9 @@ describe('the host guard', () => {
     '',
     '0.0.0.0:3000',
     'localhost@evil.com',
+    'localhost:.',
+    'localhost:80.',
+    'localhost..',
   ])('refuses %s', host => {
     const reply = refusesHost(host)
     expect(reply?.status).toBe(403)

@@ -282,6 +282,10 @@ describe('idOf', () => {
     ['{"params":{"id":5}}', undefined],
     ['{"a":"x,\\"id\\":5}', undefined],
     ['[{"id":5}]', undefined],
+    ['{"id":5,"id":null}', undefined],
+    ['{"id":5,"method":1,"\\u0069d":6}', undefined],
+    ['{"id":0.99999999999999999999,"method":"x"}', undefined],
+    ['{"id":1e-400,"method":"x"}', undefined],
     ['not json', undefined],
     ['', undefined],
   ])('of %s is %j', (text, id) => {
