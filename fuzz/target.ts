@@ -17,7 +17,7 @@ export interface Target {
   check(input: never, random: Random): void | Promise<void>
 }
 
-export class Violation extends Error {
+class Violation extends Error {
   override readonly name = 'Violation'
 }
 

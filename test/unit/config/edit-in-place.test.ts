@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { removeServer, setServer } from '../../../src/config/edit-config.js'
 import { jsoncSyntax } from '../../../src/config/jsonc-syntax.js'
-import { nodeAt, type PlainObject, type Syntax, toPlain } from '../../../src/config/source.js'
+import { nodeAt, type PlainObject, type Syntax, SyntaxProblem, toPlain } from '../../../src/config/source.js'
 import { tomlSyntax } from '../../../src/config/toml-syntax.js'
 import { yamlSyntax } from '../../../src/config/yaml-syntax.js'
 import { jsonTexts, tomlTexts, type WrittenText, yamlTexts } from '../../fixtures/config/texts.js'
@@ -78,6 +78,45 @@ describe.each(SYNTAXES)('%s, in every style', (_name, syntax, texts) => {
       expect(namesIn(setServer(after, syntax, place, 'again', VALUE), syntax, place)).toEqual(['again'])
     })
   }, 600_000)
+})
+
+describe('YAML that is a trap', () => {
+  const level = (name: string, of: string) => `${name}: &${name} [${Array(9).fill(of).join(', ')}]\n`
+  const laughs =
+    level('a', 'x') +
+    level('b', '*a') +
+    level('c', '*b') +
+    level('d', '*c') +
+    level('e', '*d') +
+    level('f', '*e')
+
+  it.each([
+    ['aliases of aliases', laughs, /more than 100000 values/],
+    ['an alias in what it names', 'a: &a [*a, *a]', /nest deeper/],
+    ['keys that are maps', `${'? '.repeat(60)}a`, /a key must be a plain text/],
+    [
+      'more aliases than anybody writes',
+      `a: &a 1\nb: [${Array(2_000).fill('*a').join(', ')}]`,
+      /more than 100000 values/,
+    ],
+    ['brackets without end', '['.repeat(5_000), /./],
+  ])('is refused soon: %s', (_what, text, message) => {
+    const began = performance.now()
+    expect(() => yamlSyntax.parse(text)).toThrow(SyntaxProblem)
+    expect(() => yamlSyntax.parse(text)).toThrow(message)
+    expect(performance.now() - began).toBeLessThan(10_000)
+  })
+
+  it('an alias or two are none', () => {
+    const root = yamlSyntax.parse('a: &a {x: 1}\nb: *a\nc: [*a, *a]')
+    expect(toPlain(root as never)).toMatchObject({ b: { x: 1 }, c: [{ x: 1 }, { x: 1 }] })
+  })
+
+  it('an item that is no map is no server', () => {
+    expect(() =>
+      setServer('mcpServers:\n-\n', yamlSyntax, { path: ['mcpServers'], list: true }, 'a', VALUE),
+    ).toThrow(SyntaxProblem)
+  })
 })
 
 function namesIn(text: string, syntax: Syntax, { path }: WrittenText['place']): string[] {

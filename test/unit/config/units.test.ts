@@ -33,6 +33,8 @@ describe('units', () => {
     [() => parseDuration('5MiB'), '"MiB" is no unit of a duration'],
     [() => parseDuration('1000h'), 'longer than 24 days'],
     [() => parseSize('4'), 'the size 4 has no unit; write for example 4MiB'],
+    [() => parseSize(`${'9'.repeat(400)}MB`), 'the size is larger than can be counted'],
+    [() => parseSize('99999999GiB'), 'the size is larger than can be counted'],
     [() => parseSize('4s'), '"s" is no unit of a size'],
   ])('refuse what they do not understand, with an example: %#', (parse, message) => {
     expect(parse).toThrow(TypeError)

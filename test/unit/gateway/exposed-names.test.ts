@@ -114,6 +114,16 @@ describe('exposed names', () => {
     expect(collisions).toMatchObject([{ exposed: 'search', outcome: 'renamed' }])
   })
 
+  it('are made of any name in time that grows with its length', () => {
+    const names = exposedNames()
+    const began = performance.now()
+    for (let count = 0; count < 10; count++)
+      expect(names.preferred({ server: 's', prefix: 's' }, `a${'_'.repeat(30_000)}b é`)).toMatch(
+        /^s__a_0\w{8}$/,
+      )
+    expect(performance.now() - began).toBeLessThan(2_000)
+  })
+
   it('keep off reserved names', () => {
     const { exposed, collisions } = table([named('a', 'call_tool')], 'none', 64, new Set(['call_tool']))
     expect(exposed).toEqual({ 'a/call_tool': 'a__call_tool' })

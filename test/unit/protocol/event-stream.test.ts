@@ -209,6 +209,20 @@ describe('EventStreamDecoder', () => {
     }
   })
 
+  test.each(['é', '世', '😀', '\ufffd'])('the limit is bytes, wherever the stream is cut: %s', character => {
+    const line = `data: ${character.repeat(10)}\n`
+    const limit = encoder.encode(line.trimEnd()).length * 2
+    for (const [maxEvent, events] of [
+      [limit, 1],
+      [limit - 1, 0],
+    ] as const) {
+      expect(decode([`${line}${line}\n`], { maxEvent }).events).toHaveLength(events)
+      expect(decode([line, line, '\n'], { maxEvent }).events).toHaveLength(events)
+      expect(decode([`${line}\n${line}`, line, '\n'], { maxEvent }).events).toHaveLength(1 + events)
+      expect(decode([line.replace('\n', '\r\n'), line, '\n'], { maxEvent }).events).toHaveLength(events)
+    }
+  })
+
   test('an event that was skipped counts as seen', () => {
     const { stream, events, skipped } = decode([`id: 8\ndata: ${'x'.repeat(300)}\n\n`], { maxEvent: 200 })
     expect([events, skipped.length, stream.lastEventId]).toEqual([[], 1, '8'])

@@ -86,6 +86,23 @@ describe('lineChannel', () => {
     expect(stream.writes).toHaveLength(2)
   })
 
+  test('what is ambiguous is noise where it must not be, and else the last counts', () => {
+    const twice =
+      '{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":1,"a":2}}\n{"jsonrpc":"2.0","id":2,"method":"x","params":{"n":1e999}}\n'
+    const lax = new FakeStream()
+    const { messages } = listen(lineChannel(lax))
+    lax.receive(twice)
+    expect(messages).toMatchObject([{ id: 1, params: { a: 2 } }, { id: 2 }])
+    const strict = new FakeStream()
+    const { messages: none, noise } = listen(lineChannel(strict, { unambiguous: true }))
+    strict.receive(twice)
+    expect(none).toEqual([])
+    expect(noise).toMatchObject([
+      { kind: 'not-a-message', id: 1 },
+      { kind: 'not-a-message', id: 2 },
+    ])
+  })
+
   test('a scheduler of the platform decides when', () => {
     const stream = new FakeStream()
     const flushes: (() => void)[] = []
