@@ -160,7 +160,8 @@ async function work(server: Server, state: State): Promise<void> {
   while (!state.over) {
     const socket = connect(server.port, '127.0.0.1')
     socket.on('error', () => {})
-    const closed = once(socket, 'close')
+    // `once` would reject where the server resets the connection, as it may.
+    const closed = new Promise(resolve => socket.once('close', resolve))
     const kind = new Random(state.seed, 'live/kind', state.sent).below(20)
     if (kind === 0) await ragged(socket, state)
     else if (kind === 1) await sseClient(socket, state)

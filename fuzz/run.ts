@@ -65,7 +65,7 @@ async function runTarget(target: Target, count: number, options: RunOptions): Pr
     patience = 1,
     collect,
   } = options
-  const limit = patience * (target.limit ?? 100)
+  const limit = patience * (target.limit ?? 250)
   const findings: Finding[] = []
   const began = performance.now()
   let inputs = 0

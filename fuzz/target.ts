@@ -7,7 +7,7 @@ export interface Target {
   readonly name: string
   /** How many of a run's inputs it gets, compared with others. */
   readonly weight: number
-  /** Milliseconds that one check may take at most, where the machine has nothing else to do. Default 100. */
+  /** Milliseconds that one check may take at most, where the machine has nothing else to do. Default 250. */
   readonly limit?: number
   make(random: Random): Input
   /**

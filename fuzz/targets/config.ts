@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what clients write
 /** What people write: configurations in three syntaxes, variables, command lines, units. */
 
+import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
 import { text as anyText, integer, list, parseArguments, UsageError, value } from '../../src/cli/arguments.js'
 import { CLIENTS } from '../../src/config/clients.js'
 import { placeToEdit, removeServer, setServer } from '../../src/config/edit-config.js'
@@ -25,8 +26,8 @@ import { yamlSyntax } from '../../src/config/yaml-syntax.js'
 import { literalHeaders, resolveHeaders } from '../../src/node/http/header-values.js'
 import { parseEnvFile } from '../../src/node/process/env-file.js'
 import { parseVersion, satisfies } from '../../src/node/process/version-range.js'
-import { configurations } from '../corpus.js'
-import { mutateText } from '../mutate.js'
+import { configurations, MESSAGES } from '../corpus.js'
+import { mutateJson, mutateText } from '../mutate.js'
 import { attempt, must, type Target } from '../target.js'
 
 const TOKENS: Readonly<Record<string, readonly string[]>> = {
@@ -144,6 +145,59 @@ const VALUE: PlainObject = {
   env: { A: 'b\\c', __proto__x: 'ü' },
 }
 
+/** What other readers of the same syntax say; ours may refuse more, but reads nothing otherwise. */
+const REFERENCES_OF: Readonly<Record<string, (text: string) => unknown>> = {
+  json: text => JSON.parse(text),
+  // It assigns keys, where one would be the prototype.
+  toml: text => getStaticTOMLValue(parseTOML(text, { tomlVersion: '1.0' })),
+}
+
+function agreeing([name, syntax, , seeds]: (typeof SYNTAXES)[number]): Target {
+  return {
+    name: `agree-${name}`,
+    weight: name === 'json' ? 1 : 0.3,
+    limit: 1_500,
+    make: random =>
+      shortened(
+        name === 'json' && random.chance(0.7)
+          ? mutateJson(random, MESSAGES)
+          : mutateText(random, seeds, TOKENS[name]),
+      ),
+    check(text: string) {
+      if (name === 'toml' && text.includes('__proto__')) return
+      const read = attempt(() => syntax.parse(text), SyntaxProblem)
+      let expected: unknown
+      try {
+        expected = REFERENCES_OF[name]?.(text)
+      } catch {
+        must(name === 'json' || 'error' in read, 'was read although the library refuses it')
+        return
+      }
+      if ('error' in read) {
+        must(
+          name !== 'json' || /twice|deeper/.test(read.error.message),
+          () => `was refused: ${read.error.message}`,
+        )
+        return
+      }
+      if (read.value === undefined) return
+      must(
+        canonical(toPlain(read.value)) === canonical(expected),
+        () => `${canonical(toPlain(read.value as never))} is not ${canonical(expected)}`,
+      )
+    },
+  }
+}
+
+/** Keys in order, as maps of TOML come in pieces; dates and big integers as the texts and numbers that they are for us. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'bigint') return Number(inner)
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}
+
 /** An edit sets or removes its entry and leaves the rest, or says why it cannot, and changes nothing then. */
 function editing([name, syntax, , seeds]: (typeof SYNTAXES)[number]): Target {
   const clients = CLIENTS.filter(client => client.syntax === name || client.universal)
@@ -186,6 +240,7 @@ function edited(edit: () => string): string | undefined {
 }
 
 export const [readJson, readToml, readYaml] = SYNTAXES.map(reading) as [Target, Target, Target]
+export const [agreeJson, agreeToml] = SYNTAXES.slice(0, 2).map(agreeing) as [Target, Target]
 export const [editJson, editToml, editYaml] = SYNTAXES.map(editing) as [Target, Target, Target]
 
 const VARIABLES: readonly VariableSyntax[] = [

@@ -443,10 +443,7 @@ export const answers: Target = {
         headers: { authorization: 'Bearer SECRETSECRET' },
       } as never,
     )
-    must(
-      !error.message.replace(/\(.*?\)|instead.*|it answered with.*/g, '').includes('SECRETSECRET'),
-      () => `a secret in ${error.message}`,
-    )
+    must(!error.message.includes('SECRETSECRET'), () => `a secret in ${error.message}`)
     must(
       !/[\x00-\x1f\x7f-\x9f\u202e\u2028]/.test(error.message),
       () => `control characters in ${JSON.stringify(error.message)}`,

@@ -112,6 +112,7 @@ export const rawJson: Target = {
 export const lines: Target = {
   name: 'lines',
   weight: 5,
+  limit: 500,
   make(random) {
     const texts = Array.from({ length: 1 + random.below(4) }, () =>
       random.chance(0.1) ? mutateText(random, MESSAGES, WORDS) : mutateJson(random, MESSAGES, WORDS),

@@ -43,7 +43,7 @@ export function describeAnswer(facts: AnswerFacts, call: HttpCall): TransportErr
   const hop = nameOfUrl(call.url)
   const success = facts.status >= 200 && facts.status < 300
   const secrets = secretsOf(call)
-  const { code, hint, knob } = success ? strange(facts, secrets) : refused(facts, hop)
+  const { code, hint, knob } = success ? strange(facts, secrets) : refused(facts, hop, secrets)
   const said = quote(facts, secrets)
   const what = success ? hint : `answered ${statusLine(facts)}${hint === '' ? '' : `: ${hint}`}`
   return new TransportError(code, `${hop} ${what}${said === '' ? '' : `. It said: ${said}`}`, {
@@ -75,13 +75,18 @@ function strange(facts: AnswerFacts, secrets: readonly string[]): Verdict {
     return { code, hint: 'is not an MCP server: its answer holds no MCP message' }
   }
   if (type === '') return { code, hint: 'is not an MCP server: its answer has no content type' }
+  const shown = printable(masked(facts.contentType?.split(';')[0]?.trim() ?? '', secrets)).toLowerCase()
   return {
     code,
-    hint: `is not an MCP server: it answered with ${printable(type)} instead of JSON or an event stream`,
+    hint: `is not an MCP server: it answered with ${shown} instead of JSON or an event stream`,
   }
 }
 
-function refused({ status, retryAfter, server }: AnswerFacts, hop: string): Verdict {
+function refused(
+  { status, retryAfter, server }: AnswerFacts,
+  hop: string,
+  secrets: readonly string[],
+): Verdict {
   const code = 'ERR_STATUS'
   switch (status) {
     case 401:
@@ -127,7 +132,7 @@ function refused({ status, retryAfter, server }: AnswerFacts, hop: string): Verd
     case 502:
     case 503:
     case 504:
-      return { code, hint: `what is behind ${by(server)} is down or too slow${after(retryAfter)}` }
+      return { code, hint: `what is behind ${by(server, secrets)} is down or too slow${after(retryAfter)}` }
     default:
       return { code, hint: status >= 500 ? 'it failed' : '' }
   }
@@ -138,8 +143,10 @@ function after(retryAfter: string | undefined): string {
   return `; it asks to wait ${retryAfter.trim()} s`
 }
 
-function by(server: string | undefined): string {
-  return server === undefined || server === '' ? 'it' : `it (${printable(server.slice(0, 40))})`
+function by(server: string | undefined, secrets: readonly string[]): string {
+  return server === undefined || server === ''
+    ? 'it'
+    : `it (${printable(masked(server, secrets).slice(0, 40))})`
 }
 
 function statusLine({ status }: AnswerFacts): string {
