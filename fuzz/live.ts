@@ -80,6 +80,8 @@ interface Server {
 
 class State {
   sent = 0
+  /** The server has ended by itself. */
+  isGone = false
   readonly statuses: Record<string, number> = {}
   readonly violations: string[] = []
   /** Sessions that are open or were, for requests that use those of others. */
@@ -97,7 +99,7 @@ class State {
   }
 
   get over(): boolean {
-    return this.sent >= this.count || Date.now() > this.#until || this.violations.length > 20
+    return this.isGone || this.sent >= this.count || Date.now() > this.#until || this.violations.length > 20
   }
 
   /** The last few only: a client that tries to be another one uses what it has seen. */
@@ -137,7 +139,9 @@ async function startServer(root: string, era: string, state: State): Promise<Ser
     })
   })
   void exited.then(([code, signal]) => {
-    if (!stopping) state.violations.push(`anyport ended with ${code ?? signal}: ${log.slice(-2_000)}`)
+    if (stopping) return
+    state.isGone = true
+    state.violations.push(`anyport ended with ${code ?? signal}: ${log.slice(-2_000)}`)
   })
   const found = await url
   return {
@@ -145,6 +149,7 @@ async function startServer(root: string, era: string, state: State): Promise<Ser
     port: Number(new URL(found).port),
     child,
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
       stopping = true
       child.kill('SIGTERM')
       const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
@@ -344,9 +349,15 @@ function shown(bytes: Buffer): string {
   return JSON.stringify(bytes.toString('latin1').slice(0, 1_500))
 }
 
+/** Nothing of a process that is gone: that is a violation by itself. */
+function factsOf(child: ChildProcess): Facts {
+  const gone = child.exitCode !== null || child.signalCode !== null
+  return gone ? { rss: 0, descriptors: 0, processes: 0 } : measure(child.pid as number)
+}
+
 async function factsOnceWarm(child: ChildProcess, state: State): Promise<Facts> {
   while (!state.over && state.sent < state.count / 4) await new Promise(resolve => setTimeout(resolve, 50))
-  return measure(child.pid as number)
+  return factsOf(child)
 }
 
 /** Sessions have expired, and what idles has ended. */
@@ -354,7 +365,7 @@ async function factsOnceQuiet(child: ChildProcess, before: Facts): Promise<Facts
   const until = Date.now() + 20_000
   for (;;) {
     await new Promise(resolve => setTimeout(resolve, 250))
-    const now = measure(child.pid as number)
+    const now = factsOf(child)
     const isQuiet =
       now.descriptors <= before.descriptors &&
       now.processes <= before.processes &&

@@ -53,10 +53,13 @@ export class HttpStream {
 
   /** Writes the keep-alive text where nothing was written since the last call. */
   tick(): void {
+    const { outgoing, options } = this
+    // One that is complete may still wait for an earlier reply of its connection.
+    if (this.#closed || outgoing.writableEnded) return
     if (this.#active) this.#active = false
-    else if (this.options.keepAlive !== undefined && !this.#closed && !this.outgoing.writableNeedDrain) {
+    else if (options.keepAlive !== undefined && !outgoing.writableNeedDrain) {
       this.#active = true
-      this.outgoing.write(this.options.keepAlive)
+      outgoing.write(options.keepAlive)
     }
   }
 

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { HttpHandler, HttpReply, HttpRequest } from '../../exchange/http.js'
 import { failureReply, refusal } from '../../exchange/http-reply.js'
 import { HttpStream } from './http-stream.js'
+import { closeWithConnection } from './queued-replies.js'
 
 export interface HttpWriterOptions {
   /** How long a stream may be silent before its `keepAlive` text is written, in milliseconds. */
@@ -54,6 +55,7 @@ export function httpWriter(handler: HttpHandler, options: HttpWriterOptions): Ht
   }
 
   const serve: HttpWriter['serve'] = (request, outgoing) => {
+    closeWithConnection(outgoing)
     const send = (value: HttpReply) => {
       // A client that stays connected would hold up our end; one whose body we left unread cannot go on.
       if (closing() || request.unread) outgoing.shouldKeepAlive = false

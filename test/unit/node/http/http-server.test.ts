@@ -464,6 +464,50 @@ describe('a streamed reply', () => {
     expect(errors).toHaveLength(1)
   })
 
+  it('that waits for an earlier one of its connection ends with the connection, and is not written to after its end', async () => {
+    let release = () => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const released: string[] = []
+    const hungUp: string[] = []
+    const source = (path: string) =>
+      (async function* () {
+        try {
+          yield `${path} `
+          // The one is complete before its turn, the others never are.
+          if (path !== '/2') await held
+        } finally {
+          released.push(path)
+        }
+      })()
+    const server = await serve(
+      async request => {
+        request.onHangup(() => hungUp.push(request.path))
+        return {
+          status: 200,
+          headers: { 'content-type': 'text/event-stream' },
+          body: source(request.path),
+          keepAlive: ':',
+        }
+      },
+      { keepAliveInterval: 20 },
+    )
+    const { socket, received } = await raw(server)
+    socket.write(['/1', '/2', '/3'].map(path => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''))
+    await until(() => received().includes('/1 ') && released.includes('/2'))
+    await new Promise(resolve => setTimeout(resolve, 200))
+    expect(hungUp).toEqual([])
+    socket.destroy()
+    await until(() => hungUp.length === 3)
+    expect(hungUp.sort()).toEqual(['/1', '/2', '/3'])
+    release()
+    await until(() => released.length === 3)
+    const { socket: other, received: others } = await raw(server)
+    other.write('GET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await until(() => others().includes('/2 '))
+  })
+
   it('is kept alive while it is silent, and only then', async () => {
     const silent = new Queue<string>()
     const busy = new Queue<string>()
