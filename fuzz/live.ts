@@ -375,7 +375,7 @@ async function factsOnceQuiet(child: ChildProcess, before: Facts): Promise<Facts
 }
 
 const OPTIONS =
-  `--port 0 --log-format json --strict-start --session-ttl ${SESSION_TTL}ms --idle-timeout 2s --max-children 4 --max-body 256KiB`.split(
+  `--port 0 --log-format json --strict-start --session-ttl ${SESSION_TTL}ms --keep-alive 200ms --idle-timeout 2s --max-children 4 --max-body 256KiB`.split(
     ' ',
   )
 const META =
