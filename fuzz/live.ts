@@ -5,7 +5,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measure } from '../test/fixtures/process-facts.mjs'
 import { type HonestReport, honestClients } from './honest-clients.js'
@@ -42,10 +44,10 @@ const MAX_GROWTH = 60
 
 export async function runLive({ seed, count, seconds, root }: LiveOptions): Promise<LiveReport> {
   const state = new State(seed, count, seconds)
-  const server = await startServer(root, seed % 2 === 0 ? 'legacy' : 'modern', state)
+  const server = await startServer(root, KINDS[seed % KINDS.length] as ServerKind, state)
   try {
     const began = performance.now()
-    const honest = honestClients(server.url, state.violations)
+    const honest = honestClients(new URL(server.paths.at(-1) as string, server.url).href, state.violations)
     const workers = Array.from({ length: SOCKETS }, () => work(server, state))
     const before = await factsOnceWarm(server.child, state)
     await Promise.all(workers)
@@ -74,6 +76,8 @@ export async function runLive({ seed, count, seconds, root }: LiveOptions): Prom
 interface Server {
   readonly url: string
   readonly port: number
+  /** Endpoints of Streamable HTTP; at the last one the tool has its own name. */
+  readonly paths: readonly string[]
   readonly child: ChildProcess
   stop(): Promise<void>
 }
@@ -109,22 +113,18 @@ class State {
   }
 }
 
-async function startServer(root: string, era: string, state: State): Promise<Server> {
-  const child = spawn(
-    process.execPath,
-    [
-      join(root, 'dist/bin/anyport.js'),
-      'serve',
-      ...OPTIONS,
-      '--protocol',
-      era,
-      '--',
-      process.execPath,
-      join(root, 'fuzz/server.mjs'),
-      era,
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  )
+/** What is behind: a server of one era, or a gateway with one of each, with rules, limits and an audit log. */
+const KINDS = ['legacy', 'modern', 'gateway'] as const
+type ServerKind = (typeof KINDS)[number]
+
+async function startServer(root: string, kind: ServerKind, state: State): Promise<Server> {
+  const program = (era: string) => [process.execPath, join(root, 'fuzz/server.mjs'), era]
+  const folder = mkdtempSync(join(tmpdir(), 'anyport-fuzz-'))
+  const behind =
+    kind === 'gateway' ? gatewayIn(folder, program) : ['--protocol', kind, '--', ...program(kind)]
+  const child = spawn(process.execPath, [join(root, 'dist/bin/anyport.js'), 'serve', ...OPTIONS, ...behind], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const exited = once(child, 'exit')
   let stopping = false
   let log = ''
@@ -147,6 +147,7 @@ async function startServer(root: string, era: string, state: State): Promise<Ser
   return {
     url: found,
     port: Number(new URL(found).port),
+    paths: kind === 'gateway' ? ['/mcp', '/servers/modern/mcp', '/servers/legacy/mcp'] : ['/mcp'],
     child,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
@@ -155,9 +156,26 @@ async function startServer(root: string, era: string, state: State): Promise<Ser
       const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
       const [code, signal] = await exited
       clearTimeout(late)
+      rmSync(folder, { recursive: true, force: true })
       if (code !== 0) state.violations.push(`on SIGTERM it ended with ${code ?? signal}`)
     },
   }
+}
+
+function gatewayIn(folder: string, program: (era: string) => readonly string[]): readonly string[] {
+  const write = (name: string, value: unknown) => {
+    writeFileSync(join(folder, name), JSON.stringify(value))
+    return join(folder, name)
+  }
+  const servers = ['legacy', 'modern'].map(era => {
+    const [command, ...args] = program(era)
+    return [era, { command, args }]
+  })
+  const rules = [{ allow: { servers: ['*'] } }, { deny: { tools: ['forbidden_*'] } }]
+  return [
+    ...['--config', write('mcp.json', { mcpServers: Object.fromEntries(servers) })],
+    ...['--rules', write('rules.json', { rules }), '--audit', join(folder, 'audit.jsonl')],
+  ]
 }
 
 /** One connection after the other, each for some requests. */
@@ -168,22 +186,22 @@ async function work(server: Server, state: State): Promise<void> {
     // `once` would reject where the server resets the connection, as it may.
     const closed = new Promise(resolve => socket.once('close', resolve))
     const kind = new Random(state.seed, 'live/kind', state.sent).below(20)
-    if (kind === 0) await ragged(socket, state)
+    if (kind === 0) await ragged(socket, state, server.paths)
     else if (kind === 1) await sseClient(socket, state)
-    else await wellFramed(socket, state)
+    else await wellFramed(socket, state, server.paths)
     socket.destroy()
     await closed
   }
 }
 
 /** Requests whose bodies are as long as they say: each must be answered. */
-async function wellFramed(socket: Socket, state: State): Promise<void> {
+async function wellFramed(socket: Socket, state: State, paths: readonly string[]): Promise<void> {
   const reader = new ReplyReader(socket)
   for (let left = 200; left > 0 && !state.over; ) {
     const index = state.sent
     const random = new Random(state.seed, 'live', index)
     const pipelined = Array.from({ length: random.chance(0.2) ? 1 + random.below(6) : 1 }, () =>
-      wholeRequest(random, state),
+      wholeRequest(random, state, paths),
     )
     state.sent += pipelined.length
     left -= pipelined.length
@@ -204,10 +222,10 @@ async function wellFramed(socket: Socket, state: State): Promise<void> {
 }
 
 /** Anything at all. It may well be that more is waited for. */
-async function ragged(socket: Socket, state: State): Promise<void> {
+async function ragged(socket: Socket, state: State, paths: readonly string[]): Promise<void> {
   const index = state.sent++
   const random = new Random(state.seed, 'live/ragged', index)
-  const { bytes } = wholeRequest(random, state)
+  const { bytes } = wholeRequest(random, state, paths)
   const text = mutateText(random, [bytes.toString('latin1'), bytes.toString('latin1').repeat(2)], FRAMING)
   const reader = new ReplyReader(socket)
   for (const piece of random.chance(0.5)
@@ -240,7 +258,7 @@ interface WholeRequest {
   readonly head: boolean
 }
 
-function wholeRequest(random: Random, state: State): WholeRequest {
+function wholeRequest(random: Random, state: State, paths: readonly string[]): WholeRequest {
   const sse = random.chance(0.15)
   const method = random.chance(0.9)
     ? 'POST'
@@ -248,7 +266,7 @@ function wholeRequest(random: Random, state: State): WholeRequest {
   const target = sse
     ? random.pick(state.posts)
     : random.chance(0.95)
-      ? '/mcp'
+      ? random.pick(paths)
       : path(mutateText(random, PATHS, PATHS))
   const era = random.below(3)
   const message = random.pick(era === 0 ? MODERN : LEGACY)

@@ -4,7 +4,7 @@ import { runLive } from '../../fuzz/live.js'
 
 /** `npm run fuzz -- --only live` sends as many as it is told. */
 test.each([
-  ['the same as ever', 1],
+  ['the same as ever, to a gateway', 2],
   ['others each time', Math.floor(Math.random() * 2 ** 32)],
 ])(
   'requests made of good ones do no harm, %s (seed %i)',

@@ -77,6 +77,15 @@ describe('a request over HTTP', () => {
     expect(asked).toEqual([])
   })
 
+  it.each(['\\ud800', '\\udc00a', '__proto__', 'a\\u0000b', '7'])(
+    'with the id "%s" is answered under it',
+    async id => {
+      const { text, asked } = await post(call(`"id":"${id}"`))
+      expect(text).toContain(`"id":"${id}"`)
+      expect(asked[0]?.id).toBe(JSON.parse(`"${id}"`))
+    },
+  )
+
   it('with keys that prototypes have is an ordinary one', async () => {
     const args = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":1}'
     const { status, asked } = await post(call('"id":1', args))
