@@ -32,6 +32,11 @@ export const GOVERNING_OPTIONS = {
     metavar: 'PATTERN',
     group,
   }),
+  'audit-refusals': value(
+    'Refusals of callers that nobody knows: bounded (very many are counted) or all (each has a line)',
+    oneOf('bounded', 'all'),
+    { metavar: 'CHOICE', default: 'bounded', group },
+  ),
   'audit-durable': flag('Let answers wait until their record is on the disk', { group }),
   'audit-on-failure': value(
     'What happens to calls that cannot be recorded: block or continue',

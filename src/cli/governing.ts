@@ -37,6 +37,7 @@ export async function openGoverning(
               file: audit,
               withArguments: options['audit-arguments'],
               redact: options['audit-redact'],
+              refusals: options['audit-refusals'],
               durable: options['audit-durable'],
               onFailure: options['audit-on-failure'],
               maxSize: options['audit-max-size'],
@@ -71,8 +72,13 @@ function logAuditEvent(log: Log, event: AuditEvent): void {
       log.warn('audit_recovered', 'The audit log can be written again', { lost: event.lost })
       break
     case 'audit-torn':
-      log.warn('audit_torn', 'The last line of the audit log was not complete, and was cut off', {
-        bytes: event.bytes,
-      })
+      log.warn(
+        'audit_torn',
+        'The last lines of the audit log were not written to their end, and were cut off',
+        {
+          bytes: event.bytes,
+          records: event.records,
+        },
+      )
   }
 }

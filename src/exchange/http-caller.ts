@@ -27,6 +27,7 @@ class HttpCaller {
     this.address = request.address
     this.claims = request.identity?.claims
     this.#request = request
+    request.called = true
   }
 
   header(name: string): string | undefined {

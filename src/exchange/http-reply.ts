@@ -1,7 +1,7 @@
 /** Replies that more than one HTTP binding or guard gives. */
 
 import { INVALID_REQUEST } from '../protocol/errors.js'
-import type { JSONRPCErrorObject, RequestId } from '../protocol/message.js'
+import type { JSONRPCErrorObject, JSONRPCRequest, RequestId } from '../protocol/message.js'
 import { errorResponse } from '../protocol/message.js'
 import { toErrorObject } from './errors.js'
 import type { HttpReply } from './http.js'
@@ -29,7 +29,14 @@ export function errorReply(
     status,
     headers: headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers },
     body: JSON.stringify(errorResponse(id, error)),
+    refusal: { code: error.code },
   }
+}
+
+/** The same reply, for whose record there is more to say than its code and status do. */
+export function because(reply: HttpReply, reason: string | undefined, asked?: JSONRPCRequest): HttpReply {
+  const { refusal: known } = reply
+  return { ...reply, refusal: { code: known?.code, reason: reason ?? known?.reason, asked } }
 }
 
 /** A request that is wrong as HTTP, whatever it asks. */

@@ -3,7 +3,7 @@
  * `serverless/` wraps it as `(Request) => Promise<Response>`, so that protocol code exists once.
  */
 
-import type { JSONObject } from '../protocol/message.js'
+import type { JSONObject, JSONRPCRequest } from '../protocol/message.js'
 
 /** Who sends a request, as an authentication guard found out. */
 export interface HttpIdentity {
@@ -29,6 +29,8 @@ export interface HttpRequest {
   readonly certificate?: string | undefined
   /** Set by an authentication guard once it knows, and by nobody else. */
   identity?: HttpIdentity | undefined
+  /** True once there is a call: whatever refuses it from there on sees the call. */
+  called?: boolean | undefined
   /** A header's value by its lower-case name; several values are joined with `, `. */
   header(name: string): string | undefined
   /**
@@ -51,6 +53,18 @@ export interface HttpReply {
    * stream's comment line), so that proxies do not cut it.
    */
   readonly keepAlive?: string
+  /** What a record says of a refusal. It is not sent. */
+  readonly refusal?: RefusalNote | undefined
+}
+
+/** Why a request was refused before there was a call. Where there is no reason, the code and the status are reason enough. */
+export interface RefusalNote {
+  /** Of the JSON-RPC error in the body. */
+  readonly code?: number | undefined
+  /** One word. */
+  readonly reason?: string | undefined
+  /** What it asked for, where that was read. */
+  readonly asked?: JSONRPCRequest | undefined
 }
 
 export type HttpHandler = (request: HttpRequest) => Promise<HttpReply>

@@ -3,13 +3,15 @@
 import { readFileSync } from 'node:fs'
 import type { Caller } from '../exchange/context.js'
 import { compose, type Middleware } from '../exchange/exchange.js'
-import type { HttpReply, HttpRequest } from '../exchange/http.js'
 import { type AccessRule, type AccessRules, accessRules } from '../middleware/exchange/access-rules.js'
 import { audit, namedServer } from '../middleware/exchange/audit.js'
 import { authorization } from '../middleware/exchange/authorization.js'
+import { boundedRefusals } from '../middleware/exchange/bounded-refusals.js'
 import { type LimitOptions, limits } from '../middleware/exchange/limits.js'
+import { refusalRecord } from '../middleware/exchange/refusal-record.js'
 import { isObject } from '../protocol/meta.js'
-import { type AuditLog, type AuditLogOptions, auditLog } from './audit/audit-log.js'
+import type { HttpFaceOptions } from '../transport/http-face.js'
+import { type AuditLogOptions, auditLog } from './audit/audit-log.js'
 
 export interface GovernOptions {
   readonly limits?: LimitOptions | undefined
@@ -19,6 +21,11 @@ export interface GovernOptions {
     | (AuditLogOptions & {
         readonly withArguments?: boolean | undefined
         readonly redact?: readonly string[] | undefined
+        /**
+         * `bounded`: where callers that are not known are refused very often, only some of the refusals have a record of their own, and
+         * the others are counted; so nobody outside can fill the disk. `all`: each has its own. Default `bounded`.
+         */
+        readonly refusals?: 'bounded' | 'all' | undefined
       })
     | undefined
   /** Many servers: rules hold for each of them, by its name. Default false. */
@@ -33,7 +40,7 @@ export interface Governing {
   /** For `audienceOf` of `gateway`: callers to whom the same rules apply see the same lists. */
   readonly audienceOf: ((caller: Caller) => string) | undefined
   /** For `onRefused` of `serve`. */
-  readonly onRefused: ((request: HttpRequest, reply: HttpReply) => void) | undefined
+  readonly onRefused: HttpFaceOptions['onRefused']
   /** Writes what is still to be recorded. */
   close(): Promise<void>
 }
@@ -43,16 +50,24 @@ export async function govern(options: GovernOptions): Promise<Governing> {
   const rules = options.rules === undefined ? undefined : accessRules(options.rules)
   const limit = options.limits === undefined ? [] : [limits(options.limits)]
   const log = options.audit === undefined ? undefined : await auditLog(options.audit)
-  const { withArguments, redact } = options.audit ?? {}
-  const record = log === undefined ? [] : [audit({ sink: log, withArguments, redact })]
+  const { withArguments, redact, refusals = 'bounded' } = options.audit ?? {}
+  const bounded = log === undefined || refusals === 'all' ? undefined : boundedRefusals(log)
+  const sink = bounded ?? log
+  const record = sink === undefined ? [] : [audit({ sink, withArguments, redact })]
   const perServer = rules === undefined || options.many ? [] : [authorization({ rules })]
   return {
     // What the limits refuse is on record, too.
     guards: [...record, ...limit, ...perServer],
     around: server => aroundServer(server, rules),
     audienceOf: rules === undefined ? undefined : caller => rules.classOf(caller),
-    onRefused: log === undefined ? undefined : (request, reply) => recordRefusal(log, request, reply),
-    close: async () => await log?.close(),
+    onRefused:
+      sink === undefined
+        ? undefined
+        : (request, reply, duration) => void sink.write(refusalRecord(request, reply, duration)),
+    close: async () => {
+      bounded?.flush()
+      await log?.close()
+    },
   }
 }
 
@@ -60,21 +75,6 @@ function aroundServer(server: string, rules: AccessRules | undefined): Middlewar
   const name = namedServer(server)
   if (rules === undefined) return name
   return next => compose(next, name, authorization({ rules, server }))
-}
-
-/** A request that never became a call: which one it would have been nobody has read. */
-function recordRefusal(log: AuditLog, request: HttpRequest, reply: HttpReply): void {
-  void log.write({
-    time: new Date().toISOString(),
-    binding: 'streamable-http',
-    address: request.address,
-    method: request.method,
-    path: request.path.slice(0, 512),
-    outcome: 'refused',
-    refusedBy: 'http',
-    status: reply.status,
-    duration: 0,
-  })
 }
 
 /** `{ "rules": [...] }`. Throws `TypeError` that names the file. */

@@ -12,8 +12,8 @@ import { nameParameter } from './methods.js'
 /** Legacy only (2025-03-26 to 2025-11-25). */
 export const HEADER_SESSION = 'mcp-session-id'
 export const HEADER_PROTOCOL_VERSION = 'mcp-protocol-version'
-const HEADER_METHOD = 'mcp-method'
-const HEADER_NAME = 'mcp-name'
+export const HEADER_METHOD = 'mcp-method'
+export const HEADER_NAME = 'mcp-name'
 /** Legacy only: which event of a stream the client saw last. */
 export const HEADER_LAST_EVENT_ID = 'last-event-id'
 /** Begins the names of headers that carry tool arguments. */

@@ -11,6 +11,7 @@ export class FetchRequest implements HttpRequest {
   readonly query: string
   readonly scheme: 'http' | 'https'
   identity: HttpIdentity | undefined = undefined
+  called = false
   readonly #request: Request
   readonly #host: string
   readonly #listeners = new Set<() => void>()

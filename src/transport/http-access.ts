@@ -1,11 +1,11 @@
 /** Who may come in over HTTP, made of options. */
 
-import type { HttpMiddleware, HttpReply } from '../exchange/http.js'
+import type { HttpHandler, HttpMiddleware } from '../exchange/http.js'
 import { addressGuard } from '../middleware/http/address-guard.js'
 import { type AuthenticationMethod, authentication } from '../middleware/http/authentication.js'
 import { type CorsOptions, cors, originTest } from '../middleware/http/cors.js'
 import { type TrustedProxyOptions, trustedProxy } from '../middleware/http/trusted-proxy.js'
-import type { GuardedFace, HttpAccess } from './open-access.js'
+import type { HttpAccess } from './open-access.js'
 
 /** Who may come in over HTTP. Health and readiness are told to everybody whose address is allowed. */
 export interface HttpAccessOptions {
@@ -47,40 +47,23 @@ export function httpAccess(options: HttpAccessOptions): HttpAccess {
   const shown = given === undefined ? unchanged : cors(given)
   return {
     isAllowedOrigin: given === undefined ? undefined : originTest('cors', given.origins),
-    approach({ onRefused }) {
-      if (guard === undefined) return proxy
-      return next =>
-        proxy(request => {
-          const refused = guard(request)
-          if (refused === undefined) return next(request)
-          onRefused?.(request, refused)
-          return Promise.resolve(refused)
-        })
+    approach(watch) {
+      return next => {
+        const handler: HttpHandler = request => {
+          const refused = guard?.(request)
+          return refused === undefined ? next(request) : Promise.resolve(refused)
+        }
+        const inside = watch(guard === undefined ? next : handler)
+        // Outside as well, for a proxy whose own words cannot be read.
+        return trustProxy === undefined ? inside : watch(proxy(inside))
+      }
     },
     // Browsers ask before they show a token, and have to see why one was refused.
-    entrance({ publicUrl, isEndpoint, onRefused }) {
+    entrance({ publicUrl, isEndpoint }) {
       if (methods === undefined) return shown
-      const known = telling(authentication({ ...methods, publicUrl, isEndpoint }), onRefused)
+      const known = authentication({ ...methods, publicUrl, isEndpoint })
       return next => shown(known(next))
     },
-  }
-}
-
-/** Tells of what a guard refuses by itself, and not of what those behind it answer. */
-function telling(guard: HttpMiddleware, onRefused: GuardedFace['onRefused']): HttpMiddleware {
-  if (onRefused === undefined) return guard
-  return next => {
-    const passed = new WeakSet<HttpReply>()
-    const handler = guard(async request => {
-      const reply = await next(request)
-      passed.add(reply)
-      return reply
-    })
-    return async request => {
-      const reply = await handler(request)
-      if (reply.status >= 400 && !passed.has(reply)) onRefused(request, reply)
-      return reply
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import { drainingReply, InFlight } from '../exchange/in-flight.js'
 import { hostGuard } from '../middleware/http/host-guard.js'
 import { originGuard } from '../middleware/http/origin-guard.js'
 import { type HttpAccess, OPEN } from './open-access.js'
+import { refusalsTold } from './refusals-told.js'
 import { serveSse } from './sse/serve.js'
 import { type StreamableHttpOptions, streamableHttp } from './streamable-http/serve.js'
 
@@ -36,8 +37,6 @@ export interface HttpFaceOptions extends Omit<StreamableHttpOptions, 'inFlight'>
    * none. Default: none.
    */
   readonly servers?: ((name: string) => Handler | undefined) | undefined
-  /** Hears of each request that a guard refused, before there was a call. */
-  readonly onRefused?: ((request: HttpRequest, reply: HttpReply) => void) | undefined
   /** Resolves where an upstream can be reached; else rejects and says why not. Default: at once. */
   readonly ready?: (() => Promise<void>) | undefined
   /** Milliseconds that `ready` may take. Default 5 seconds. */
@@ -130,7 +129,7 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
     }
   }
   const isEndpoint = (asked: string) => asked === path || asked === ssePath || SERVER.test(asked)
-  const inside = access.entrance({ publicUrl: options.publicUrl, isEndpoint, onRefused })(route)
+  const inside = access.entrance({ publicUrl: options.publicUrl, isEndpoint })(route)
   const dispatch: HttpHandler = request => {
     // Most requests go here, and this is what they cost before the protocol is looked at.
     if (request.path === path) return guarded(request) ?? inside(request)
@@ -138,6 +137,8 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
       case HEALTH_PATH:
         return Promise.resolve(statusReply(200, { status: 'ok' }))
       case READY_PATH:
+        // Whatever it says, nobody is refused.
+        request.called = true
         if (inFlight.draining) return Promise.resolve(drainingReply())
         return readiness(
           ready,
@@ -158,13 +159,11 @@ export function httpFace(handler: Handler, options: HttpFaceOptions = {}): HttpF
   }
   const guarded = (request: HttpRequest): Promise<HttpReply> | undefined => {
     const refused = guards[0](request) ?? guards[1](request)
-    if (refused === undefined) return undefined
-    onRefused?.(request, refused)
-    return Promise.resolve(refused)
+    return refused === undefined ? undefined : Promise.resolve(refused)
   }
 
   return {
-    handler: access.approach({ onRefused })(dispatch),
+    handler: access.approach(onRefused === undefined ? next => next : refusalsTold(onRefused))(dispatch),
     drain: async timeoutMs => {
       await Promise.all(
         [sse, ...alone.all().map(endpoints => endpoints.sse)].map(face => face.drain(timeoutMs)),

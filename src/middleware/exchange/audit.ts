@@ -7,10 +7,12 @@ import { matchesGlob } from '../../exchange/glob.js'
 import { refusing } from '../../exchange/refusing.js'
 import { Watched } from '../../exchange/watched.js'
 import { INSUFFICIENT_SCOPE, RATE_LIMITED, UNRECORDED } from '../../protocol/errors.js'
+import { jsonSize } from '../../protocol/json-size.js'
 import type { JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
 import { METHOD_CALL_TOOL, mayAsk } from '../../protocol/methods.js'
 import { RawJson, resultKey } from '../../protocol/raw-json.js'
-import { CALL_NOTES, type CallNotes } from './call-record.js'
+import { CALL_NOTES, type CallNotes, noteRefusal } from './call-record.js'
+import { isoOf } from './iso-time.js'
 import { redacted, SECRET_NAMES } from './redacted.js'
 import { targetOf } from './target-of.js'
 
@@ -23,13 +25,15 @@ export type AuditOutcome = 'ok' | 'tool-error' | 'error' | 'refused' | 'question
 export interface AuditRecord {
   /** When the call began, ISO 8601. */
   readonly time: string
-  readonly binding: Caller['binding']
+  /** How the caller reached us; `http` where a request was refused before that could be told. */
+  readonly binding: Caller['binding'] | 'http'
   readonly principal?: string | undefined
   readonly address?: string | undefined
   /** Its id is a secret: who writes the record stores a digest. */
   readonly session?: string | undefined
   readonly server?: string | undefined
-  readonly method: string
+  /** Undefined where nobody has read what was asked for. */
+  readonly method?: string | undefined
   /** The tool, prompt or resource. */
   readonly target?: string | undefined
   /** What the server calls it, where that is something else. */
@@ -37,18 +41,21 @@ export interface AuditRecord {
   /** `modern`, or the legacy revision of the caller. */
   readonly era?: string | undefined
   readonly outcome: AuditOutcome
-  /** The guard that refused it. */
+  /** The guard that refused it; `http` where it was refused before there was a call. */
   readonly refusedBy?: string | undefined
+  /** Why, in one word. */
+  readonly reason?: string | undefined
   /** Of a JSON-RPC error; its text may hold anything and is left out. */
   readonly code?: number | undefined
-  /** Of a refusal on HTTP. */
+  /** Of a request that was refused before there was a call. */
   readonly status?: number | undefined
+  readonly verb?: string | undefined
   readonly path?: string | undefined
   /** Milliseconds. */
   readonly duration: number
   /**
-   * Of the request (on HTTP its body, else `params`), and of the result or error, as JSON: bytes, or characters where that is what is at
-   * hand (the same for ASCII).
+   * Of the request (on HTTP its body, else `params`), and of the result or error, as JSON: bytes where those are at hand, else characters
+   * without escapes, which is nearly the same.
    */
   readonly requestSize?: number | undefined
   readonly responseSize?: number | undefined
@@ -56,10 +63,24 @@ export interface AuditRecord {
   readonly arguments?: unknown
 }
 
+/** What stands for refusals that have no record of their own. */
+export interface RefusalSummary {
+  readonly event: 'refused'
+  /** ISO 8601: they came between this time and that of the line. */
+  readonly since: string
+  readonly count: number
+  /** How many for each reason. */
+  readonly reasons: Readonly<Record<string, number>>
+  /** How many from each network address; some of them only, where there were very many. */
+  readonly addresses: Readonly<Record<string, number>>
+}
+
 /** Where records go. */
 export interface AuditSink {
   /** Takes a record. A promise, where answers are to wait for it to be safe; it does not reject. */
   write(record: AuditRecord): Promise<void> | undefined
+  /** Takes what stands for many. */
+  summarise?(summary: RefusalSummary): void
   /** Why nothing may happen now, since it could not be recorded; undefined where it may. */
   readonly blocked: string | undefined
 }
@@ -81,12 +102,16 @@ export function audit({ sink, server, withArguments = false, redact = [] }: Audi
   const settings: Settings = { sink, server, args: withArguments ? isSecret : undefined }
   return next => (request, context) => {
     const { blocked } = sink
-    if (blocked === undefined) return new RecordedCall(settings, next, request, context)
-    return refusing(
-      new TransportError('ERR_UNRECORDED', `Calls are refused, since they cannot be recorded: ${blocked}`, {
-        knob: '--audit-on-failure',
-      }),
-    )
+    // What is refused is on record as well, once it can be.
+    return new RecordedCall(settings, blocked === undefined ? next : unrecorded(blocked), request, context)
+  }
+}
+
+function unrecorded(why: string): Handler {
+  return (_request, context) => {
+    noteRefusal(context, 'audit', 'unrecorded')
+    const text = `Calls are refused, since they cannot be recorded: ${why}`
+    return refusing(new TransportError('ERR_UNRECORDED', text, { knob: '--audit-on-failure' }))
   }
 }
 
@@ -160,6 +185,7 @@ class RecordedCall extends Watched {
       era: revision ?? 'modern',
       outcome: this.#outcomeOf(response, error, code),
       refusedBy: notes.refusedBy,
+      reason: notes.reason,
       code,
       duration: Math.round((performance.now() - this.#began) * 1_000) / 1_000,
       requestSize: requestSizeOf(caller, params),
@@ -186,29 +212,16 @@ class RecordedCall extends Watched {
 function requestSizeOf(caller: Caller, params: unknown): number {
   const length = caller.header?.('content-length')
   if (length !== undefined) return Number(length)
-  return params === undefined ? 0 : JSON.stringify(params).length
-}
-
-let second = Number.NaN
-let secondText = ''
-
-/** ISO 8601. Most calls begin in the same second as the one before, and formatting a date costs as much as encoding a record. */
-function isoOf(time: number): string {
-  const milliseconds = time % 1_000
-  if (time - milliseconds !== second) {
-    second = time - milliseconds
-    secondText = new Date(second).toISOString().slice(0, -4)
-  }
-  return `${secondText}${String(milliseconds).padStart(3, '0')}Z`
+  return params === undefined ? 0 : jsonSize(params)
 }
 
 function sizeOf(response: JSONRPCResponse): number {
-  if ('error' in response) return JSON.stringify(response.error).length
+  if ('error' in response) return jsonSize(response.error)
   const { result } = response as { readonly result: unknown }
-  return result instanceof RawJson ? result.byteLength : JSON.stringify(result).length
+  return result instanceof RawJson ? result.byteLength : jsonSize(result)
 }
 
 /** Names come from callers: a record stays a record, however long they are. */
-function shortened<T extends string | undefined>(name: T): T {
+export function shortened<T extends string | undefined>(name: T): T {
   return name !== undefined && name.length > 512 ? (`${name.slice(0, 512)}…` as T) : name
 }

@@ -33,7 +33,7 @@ export function authorization({ rules, server }: AuthorizationOptions): Middlewa
     const asked = { server, method, kind: targetKindOf(request), name: targetOf(request) }
     const verdict = rules.verdict(asked, context.caller)
     if (verdict === 'allowed') return next(request, context)
-    noteRefusal(context, 'authorization')
+    noteRefusal(context, 'authorization', verdict === 'denied' ? 'rule' : 'scope')
     return refusing(errorOf(verdict, asked.kind, asked.name, method))
   }
 }

@@ -7,12 +7,16 @@ export interface CallNotes {
   target?: string
   /** The guard that refused it. */
   refusedBy?: string
+  /** Why, in one word. */
+  reason?: string
 }
 
 export const CALL_NOTES = contextKey<CallNotes>('notes for the audit log')
 
-/** Says which guard refused a call. */
-export function noteRefusal(context: Context, guard: string): void {
+/** Says which guard refused a call, and in one word why, where it has several reasons. */
+export function noteRefusal(context: Context, guard: string, reason?: string): void {
   const notes = context.get(CALL_NOTES)
-  if (notes !== undefined) notes.refusedBy = guard
+  if (notes === undefined) return
+  notes.refusedBy = guard
+  if (reason !== undefined) notes.reason = reason
 }

@@ -47,7 +47,7 @@ export function limits(options: LimitOptions): Middleware {
   return next => (request, context) => {
     const refused = rules.length === 0 ? undefined : overRate(rules, request, context, now())
     if (refused !== undefined) {
-      noteRefusal(context, 'limits')
+      noteRefusal(context, 'limits', 'rate')
       return refusing(refused)
     }
     if (open === undefined || request.method === METHOD_LISTEN) return next(request, context)
@@ -192,7 +192,7 @@ class CountedCall extends Watched {
   protected begin(): Exchange {
     this.#counted = this.#open.begin(this.#principal)
     if (this.#counted) return this.#next(this.#request, this.#context)
-    noteRefusal(this.#context, 'limits')
+    noteRefusal(this.#context, 'limits', 'concurrency')
     throw this.#open.refusal()
   }
 

@@ -1,6 +1,6 @@
 /** Refuses requests by the network address that they come from. */
 
-import { errorReply } from '../../exchange/http-reply.js'
+import { because, errorReply } from '../../exchange/http-reply.js'
 import { INVALID_REQUEST } from '../../protocol/errors.js'
 import { addressSet } from './address-rules.js'
 import type { HttpGuard } from './host-guard.js'
@@ -23,10 +23,11 @@ export function addressGuard({ allowAddresses = [], denyAddresses = [] }: Addres
     const { address } = request
     const isDenied = denied(address) || (denyAddresses.length > 0 && address === undefined)
     if (!isDenied && (allowed === undefined || allowed(address))) return undefined
-    return errorReply(403, {
+    const refused = errorReply(403, {
       code: INVALID_REQUEST,
       message: `Requests from ${address ?? 'an unknown address'} are not allowed`,
       data: { option: isDenied ? '--deny-address' : '--allow-address' },
     })
+    return because(refused, 'address')
   }
 }

@@ -10,7 +10,7 @@ import type {
   HttpReply,
   HttpRequest,
 } from '../../exchange/http.js'
-import { errorReply, methodNotAllowed } from '../../exchange/http-reply.js'
+import { because, errorReply, methodNotAllowed } from '../../exchange/http-reply.js'
 import { INVALID_REQUEST, UPSTREAM_UNAVAILABLE } from '../../protocol/errors.js'
 
 /** What a request shows. */
@@ -193,18 +193,20 @@ class Challenges {
       why === undefined ? [] : ['error="invalid_token"', quoted('error_description', why.description)]
     const scope = this.required.length === 0 ? [] : [quoted('scope', this.required.join(' '))]
     const message = why?.description ?? 'Authentication is required'
-    return errorReply(401, { code: INVALID_REQUEST, message }, undefined, {
+    const refused = errorReply(401, { code: INVALID_REQUEST, message }, undefined, {
       'www-authenticate': this.#challenge(request, [...error, ...scope]),
     })
+    return because(refused, why === undefined ? 'no-credential' : 'credential')
   }
 
   /** Names all scopes that are needed rather than the missing ones: what a client asks for next replaces what it has. */
   scope(request: HttpRequest, missing: readonly string[]): HttpReply {
     const message = `The credential lacks the scope ${missing.join(' ')}`
     const parts = ['error="insufficient_scope"', quoted('scope', this.required.join(' '))]
-    return errorReply(403, { code: INVALID_REQUEST, message }, undefined, {
+    const refused = errorReply(403, { code: INVALID_REQUEST, message }, undefined, {
       'www-authenticate': this.#challenge(request, [...parts, quoted('error_description', message)]),
     })
+    return because(refused, 'scope')
   }
 
   /** Says where the metadata is in a challenge of what stands behind (2026-07-28 basic/authorization, "Scope Challenge Handling"). */

@@ -4,7 +4,7 @@
  */
 
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
-import { errorReply } from '../../exchange/http-reply.js'
+import { because, errorReply } from '../../exchange/http-reply.js'
 import { INVALID_REQUEST } from '../../protocol/errors.js'
 
 export interface HostGuardOptions {
@@ -45,11 +45,12 @@ export function hostGuard(options: HostGuardOptions = {}): HttpGuard {
       if (passed.size < 64) passed.add(host)
       return undefined
     }
-    return errorReply(403, {
+    const refused = errorReply(403, {
       code: INVALID_REQUEST,
       message: `Host "${host}" is not allowed. If it is a name of this server, allow it with --allow-host ${name}`,
       data: { option: '--allow-host' },
     })
+    return because(refused, 'host')
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import type { HttpRequest } from '../../exchange/http.js'
-import { errorReply } from '../../exchange/http-reply.js'
+import { because, errorReply } from '../../exchange/http-reply.js'
 import { INVALID_REQUEST } from '../../protocol/errors.js'
 import type { HttpGuard } from './host-guard.js'
 
@@ -42,7 +42,7 @@ export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
       if (sameHost && normal.replace(/^https?:\/\//, '') === request.header('host')?.toLowerCase())
         return undefined
     }
-    return errorReply(403, {
+    const refused = errorReply(403, {
       code: INVALID_REQUEST,
       message:
         origin === 'null'
@@ -50,6 +50,7 @@ export function originGuard(options: OriginGuardOptions = {}): HttpGuard {
           : `Origin "${origin}" is not allowed. If you trust this site, allow it with --allow-origin ${origin}`,
       data: { option: '--allow-origin' },
     })
+    return because(refused, 'origin')
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { HttpIdentity, HttpMiddleware, HttpReply, HttpRequest } from '../../exchange/http.js'
-import { refusal } from '../../exchange/http-reply.js'
+import { because, refusal } from '../../exchange/http-reply.js'
 import { type AddressSet, addressSet, parseAddress } from './address-rules.js'
 
 export interface TrustedProxyOptions {
@@ -152,7 +152,8 @@ function isPrefix(text: string | undefined): boolean {
 
 function unreadable(headers: 'x-forwarded' | 'forwarded'): HttpReply {
   const what = headers === 'forwarded' ? 'Forwarded' : 'X-Forwarded-*'
-  return refusal(400, `The ${what} headers of the proxy cannot be read (--trust-proxy)`)
+  const text = `The ${what} headers of the proxy cannot be read (--trust-proxy)`
+  return because(refusal(400, text), 'proxy-headers')
 }
 
 /** The request as the proxy got it. */
@@ -176,6 +177,14 @@ class ForwardedRequest implements HttpRequest {
     this.scheme = hop.scheme ?? request.scheme
     this.address = hop.address
     this.prefix = hop.prefix
+  }
+
+  get called(): boolean {
+    return this.#request.called === true
+  }
+
+  set called(value: boolean) {
+    this.#request.called = value
   }
 
   /** A certificate would be the proxy's own, not its client's. */

@@ -1,12 +1,11 @@
-/** The audit log: lines of JSON in a file, each chained to the one before, written in groups. */
+/** The audit log: lines of JSON in a file, written in groups, each of them chained to the one before. */
 
-import { createHash } from 'node:crypto'
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { basename, dirname, join } from 'node:path'
-import type { AuditRecord, AuditSink } from '../../middleware/exchange/audit.js'
-import { CHAIN_START, chainedLine, chainOf, splitLine } from './audit-chain.js'
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import type { AuditRecord, AuditSink, RefusalSummary } from '../../middleware/exchange/audit.js'
+import { chainOf, seal } from './audit-chain.js'
+import { claim } from './audit-claim.js'
+import { endOf, fullFiles, type LogEnd, syncFolder } from './audit-files.js'
+import { type AuditNote, encodeNote, encodeRecord } from './audit-line.js'
 
 export interface AuditLogOptions {
   readonly file: string
@@ -34,10 +33,11 @@ export type AuditEvent =
   | { readonly type: 'audit-failed'; readonly error: Error; readonly onFailure: 'block' | 'continue' }
   /** They can again; so many records were lost meanwhile. */
   | { readonly type: 'audit-recovered'; readonly lost: number }
-  /** The last line was not written to its end when the log was last in use. It was cut off. */
-  | { readonly type: 'audit-torn'; readonly bytes: number }
+  /** The last lines were not written to their end when the log was last in use. They were cut off: so many whole ones among them. */
+  | { readonly type: 'audit-torn'; readonly bytes: number; readonly records: number }
 
 export interface AuditLog extends AuditSink {
+  summarise(summary: RefusalSummary): void
   /** Writes what waits; resolves once it is written, or one more attempt has failed. */
   flush(): Promise<void>
   /** Writes what waits, and closes the file. */
@@ -50,75 +50,76 @@ export interface AuditLog extends AuditSink {
  */
 export async function auditLog(options: AuditLogOptions): Promise<AuditLog> {
   const release = claim(`${options.file}.lock`)
+  let file: FileHandle | undefined
   try {
-    const file = await open(options.file, 'a+', 0o600)
-    const end = await endOf(file, options)
+    file = await open(options.file, 'a+', 0o600)
+    const end = await endOf(file, options.file)
     return new FileAuditLog(options, file, end, release)
   } catch (error) {
+    await file?.close().catch(() => {})
     release()
     if (error instanceof TypeError) throw error
     throw new TypeError(`The audit log ${options.file} cannot be written: ${(error as Error).message}`)
   }
 }
 
-interface Entry {
-  readonly record:
-    | AuditRecord
-    | { readonly time: string; readonly event: string; readonly lost?: number; readonly bytes?: number }
-  readonly written: (() => void) | undefined
-}
-
-interface End {
-  readonly size: number
-  readonly sequence: number
-  readonly chain: string
-  readonly torn: number
-}
-
 class FileAuditLog implements AuditLog {
   blocked: string | undefined
   readonly #options: AuditLogOptions
+  readonly #maxPending: number
   readonly #release: () => void
   #file: FileHandle
   #size: number
   #sequence: number
   #chain: string
-  #pending: Entry[] = []
+  /** Encoded when they come: what a record is made of is gone by the time a group is written, and would be kept alive for it. */
+  #pending: string[] = []
+  #waiting: (() => void)[] = []
   #lost = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #writing: Promise<void> | undefined
+  /** Nothing is in the file yet that says what it follows. */
+  #fresh = false
+  /** A part of a group may stand behind the end. */
+  #unclean = false
   #failed = false
   #closed = false
 
-  constructor(options: AuditLogOptions, file: FileHandle, end: End, release: () => void) {
+  constructor(options: AuditLogOptions, file: FileHandle, end: LogEnd, release: () => void) {
     this.#options = options
+    this.#maxPending = options.maxPending ?? 10_000
     this.#file = file
     this.#size = end.size
     this.#sequence = end.sequence
+    this.#fresh = end.size === 0 && end.sequence > 0
     this.#chain = end.chain
     this.#release = release
-    if (end.torn > 0) {
-      this.#note({ event: 'torn', bytes: end.torn })
-      options.onEvent?.({ type: 'audit-torn', bytes: end.torn })
-    }
+    const { torn } = end
+    if (torn === undefined) return
+    this.#note({ event: 'torn', ...torn })
+    options.onEvent?.({ type: 'audit-torn', ...torn })
   }
 
   write(record: AuditRecord): Promise<void> | undefined {
     if (this.#closed) return undefined
-    if (this.#pending.length >= (this.#options.maxPending ?? 10_000)) {
+    if (this.#pending.length >= this.#maxPending) {
       this.#lost++
       return undefined
     }
+    this.#pending.push(encodeRecord(record))
     if (!this.#options.durable || this.#failed) {
-      this.#pending.push({ record, written: undefined })
-      this.#later(this.#options.gather ?? 100)
+      if (this.#timer === undefined) this.#later(this.#options.gather ?? 100)
       return undefined
     }
     return new Promise(resolve => {
-      this.#pending.push({ record, written: resolve })
+      this.#waiting.push(resolve)
       // What comes while a group is being written is the next group.
       void this.flush()
     })
+  }
+
+  summarise(summary: RefusalSummary): void {
+    if (!this.#closed) this.#note(summary)
   }
 
   flush(): Promise<void> {
@@ -142,8 +143,8 @@ class FileAuditLog implements AuditLog {
     this.#release()
   }
 
-  #note(what: { readonly event: string; readonly lost?: number; readonly bytes?: number }): void {
-    this.#pending.unshift({ record: { time: new Date().toISOString(), ...what }, written: undefined })
+  #note(note: AuditNote): void {
+    this.#pending.push(encodeNote({ time: new Date().toISOString(), ...note }))
     this.#later(0)
   }
 
@@ -159,48 +160,62 @@ class FileAuditLog implements AuditLog {
     // Whoever writes in this turn belongs to the group.
     await Promise.resolve()
     while (this.#pending.length > 0) {
-      const group = this.#pending.splice(0, GROUP)
+      const records = this.#pending
+      const waiting = this.#waiting
+      this.#pending = []
+      this.#waiting = []
+      let written = 0
       try {
-        await this.#writeGroup(group)
+        while (written < records.length) written = await this.#writeGroup(records, written)
       } catch (error) {
-        this.#pending.unshift(...group.map(({ record }) => ({ record, written: undefined })))
+        this.#pending = records.slice(written).concat(this.#pending)
         this.#fail(error as Error)
-        for (const { written } of group) written?.()
-        return
       }
-      for (const { written } of group) written?.()
+      for (const resolve of waiting) resolve()
+      if (written < records.length) return
       if (this.#failed) this.#recover()
     }
   }
 
-  async #writeGroup(group: readonly Entry[]): Promise<void> {
+  /** Writes records from one on, and returns how many are written then. */
+  async #writeGroup(records: readonly string[], from: number): Promise<number> {
     const { maxSize = 100 * 1024 * 1024, key, durable } = this.#options
+    if (this.#unclean) await this.#clean()
     if (this.#size >= maxSize) await this.#rotate()
     let sequence = this.#sequence
-    let chain = this.#chain
-    let text = ''
-    for (const { record } of group) {
-      const body = printable(`{"seq":${++sequence},${JSON.stringify(withoutSecrets(record)).slice(1)}`)
-      chain = chainOf(chain, body, key)
-      text += chainedLine(body, chain)
+    let group = ''
+    let index = from
+    while (index < records.length && group.length < MAX_GROUP) {
+      if (index > from) group += '\n'
+      group += `{"seq":${++sequence},${records[index++]}}`
     }
-    const bytes = Buffer.from(text)
+    // So that it can be checked when the file before has been deleted.
+    if (this.#fresh) group = `${group.slice(0, -1)},"after":"${this.#chain}"}`
+    const chain = chainOf(this.#chain, group, key)
+    const bytes = Buffer.from(group.slice(0, -1) + seal(chain))
     try {
       for (let at = 0; at < bytes.length; ) at += (await this.#file.write(bytes, at)).bytesWritten
       if (durable) await this.#file.datasync()
     } catch (error) {
-      // A part of it may stand there.
-      await this.#file.truncate(this.#size).catch(() => {})
+      this.#unclean = true
+      await this.#clean().catch(() => {})
       throw error
     }
+    this.#fresh = false
     this.#size += bytes.length
     this.#sequence = sequence
     this.#chain = chain
+    return index
+  }
+
+  async #clean(): Promise<void> {
+    await this.#file.truncate(this.#size)
+    this.#unclean = false
   }
 
   /** Full files are called `FILE.000001` and so on; the chain goes on in the next. */
   async #rotate(): Promise<void> {
-    const { file, keep } = this.#options
+    const { file, keep, durable } = this.#options
     const full = await fullFiles(file)
     const last = full.at(-1)
     const number = last === undefined ? 1 : Number(last.slice(-6)) + 1
@@ -210,6 +225,8 @@ class FileAuditLog implements AuditLog {
     await this.#file.close()
     this.#file = next
     this.#size = 0
+    this.#fresh = true
+    if (durable) await syncFolder(file)
     if (keep === undefined) return
     const old = (await fullFiles(file)).slice(0, -keep || undefined)
     for (const path of old) await unlink(path)
@@ -218,7 +235,7 @@ class FileAuditLog implements AuditLog {
   #fail(error: Error): void {
     const { onFailure = 'block', onEvent, file } = this.#options
     // Its text names our file, which is none of the caller's business.
-    if (onFailure === 'block')
+    if (onFailure === 'block' && !this.#failed)
       this.blocked = (error as NodeJS.ErrnoException).code ?? 'the log cannot be written'
     if (this.#failed) return
     this.#failed = true
@@ -241,97 +258,9 @@ class FileAuditLog implements AuditLog {
   }
 }
 
-/** Records that are written at once: a few hundred kilobytes. */
-const GROUP = 1_000
-
-/** The full files of a log, oldest first. */
-export async function fullFiles(file: string): Promise<readonly string[]> {
-  const start = `${basename(file)}.`
-  const names = await readdir(dirname(file))
-  return names
-    .filter(name => name.startsWith(start) && /^\d{6}$/.test(name.slice(start.length)))
-    .sort()
-    .map(name => join(dirname(file), name))
-}
-
-/** A session's id lets its holder in: a digest tells sessions apart as well. */
-function withoutSecrets(record: Entry['record']): object {
-  if (!('session' in record) || record.session === undefined) return record
-  return { ...record, session: createHash('sha256').update(record.session).digest('hex').slice(0, 16) }
-}
-
-/** Characters that a terminal would obey, or show in another order, in names that callers made up. */
-const TREACHEROUS = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/
-const ALL_TREACHEROUS = new RegExp(TREACHEROUS, 'g')
-
-function printable(json: string): string {
-  if (!TREACHEROUS.test(json)) return json
-  return json.replace(ALL_TREACHEROUS, found => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
-}
-
-/** Where the chain stands. What is after the last line end was never written to its end. */
-async function endOf(handle: FileHandle, { file }: AuditLogOptions): Promise<End> {
-  const { size } = await handle.stat()
-  const length = Math.min(size, TAIL)
-  const tail = Buffer.alloc(length)
-  await handle.read(tail, 0, length, size - length)
-  const end = tail.lastIndexOf(0x0a) + 1
-  const torn = length - end
-  if (end === 0 && size > TAIL) throw new TypeError(`${file} is no audit log: its last line is too long`)
-  if (torn > 0) await handle.truncate(size - torn)
-  if (end === 0) return { size: 0, torn, ...(await beforeOf(file)) }
-  const start = tail.subarray(0, end - 1).lastIndexOf(0x0a) + 1
-  return { size: size - torn, torn, ...linkOf(tail.toString('utf8', start, end - 1), file) }
-}
-
-/** An empty file goes on with the full one before it. */
-async function beforeOf(file: string): Promise<Pick<End, 'sequence' | 'chain'>> {
-  const last = (await fullFiles(file)).at(-1)
-  if (last === undefined) return { sequence: 0, chain: CHAIN_START }
-  return linkOf(readFileSync(last, 'utf8').trimEnd().split('\n').at(-1) ?? '', last)
-}
-
-function linkOf(line: string, file: string): Pick<End, 'sequence' | 'chain'> {
-  const parts = splitLine(line)
-  if (parts === undefined)
-    throw new TypeError(`${file} is no audit log: its last line is not one of its records`)
-  return { sequence: (JSON.parse(parts.body) as { readonly seq: number }).seq, chain: parts.chain }
-}
+/** Characters after which a group ends: few enough for the last one to be found again at the end of a file. */
+const MAX_GROUP = 256 * 1024
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error
-}
-
-/** The longest record, and more. */
-const TAIL = 8 * 1024 * 1024
-
-/** Two writers would break the chain. */
-function claim(lock: string): () => void {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const file = openSync(lock, 'wx', 0o600)
-      writeSync(file, `${process.pid} ${hostname()}`)
-      closeSync(file)
-      return () => rmSync(lock, { force: true })
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code !== 'EEXIST')
-        throw new TypeError(`The audit log cannot be written: ${lock}: ${code ?? String(error)}`)
-      const [pid, host] = readFileSync(lock, 'utf8').split(' ')
-      if (attempt > 0 || host !== hostname() || isAlive(Number(pid)))
-        throw new TypeError(
-          `The audit log belongs to process ${pid} on ${host}; two cannot write one. Remove ${lock} if it has gone`,
-        )
-      rmSync(lock, { force: true })
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

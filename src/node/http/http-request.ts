@@ -38,6 +38,7 @@ export class NodeHttpRequest implements HttpRequest {
   /** True where part of the body was left unread, so that the connection cannot be used again. */
   unread = false
   identity: HttpIdentity | undefined = undefined
+  called = false
   /** The authority of a target in absolute form. */
   readonly #host: string | undefined = undefined
 

@@ -8,7 +8,14 @@ import type { Handler } from '../../exchange/exchange.js'
 import type { HttpHandler, HttpReply, HttpRequest } from '../../exchange/http.js'
 import { BodyRefusal, DEFAULT_MAX_BODY, isJsonType, readBody } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
-import { ACCEPTED, errorReply, methodNotAllowed, refusal, STREAM_HEADERS } from '../../exchange/http-reply.js'
+import {
+  ACCEPTED,
+  because,
+  errorReply,
+  methodNotAllowed,
+  refusal,
+  STREAM_HEADERS,
+} from '../../exchange/http-reply.js'
 import { drainingReply, InFlight } from '../../exchange/in-flight.js'
 import { type ToSessionOptions, toSession } from '../../legacy/to-session.js'
 import { UPSTREAM_BUSY } from '../../protocol/errors.js'
@@ -70,7 +77,8 @@ export function serveSse(handler: Handler, options: SseOptions = {}): SseServer 
     if (inFlight.draining) return drainingReply()
     if (clients.size >= maxClients) {
       const message = 'Too many clients are connected (--max-sessions)'
-      return errorReply(503, { code: UPSTREAM_BUSY, message }, undefined, { 'retry-after': '10' })
+      const refused = errorReply(503, { code: UPSTREAM_BUSY, message }, undefined, { 'retry-after': '10' })
+      return because(refused, 'sessions')
     }
     // 122 random bits: whoever knows the id may speak for the client.
     const id = crypto.randomUUID()
@@ -96,11 +104,13 @@ export function serveSse(handler: Handler, options: SseOptions = {}): SseServer 
       return refusal(415, 'The Content-Type of a message must be application/json')
     }
     const id = new URLSearchParams(request.query).get('sessionId')
-    if (id === null)
-      return refusal(400, 'The query lacks sessionId: use the address that the stream began with')
+    if (id === null) {
+      const missing = 'The query lacks sessionId: use the address that the stream began with'
+      return because(refusal(400, missing), 'no-session')
+    }
     const client = clients.get(id)
     if (client === undefined || client.principal !== principalOf(request)) {
-      return refusal(404, 'The client has left or never was. Open the stream again')
+      return because(refusal(404, 'The client has left or never was. Open the stream again'), 'session')
     }
     const body = await readBody(request, limits)
     if (body instanceof BodyRefusal) return body.reply
@@ -122,15 +132,18 @@ export function serveSse(handler: Handler, options: SseOptions = {}): SseServer 
   ): HttpReply => {
     const version = client.session.protocolVersion
     if (isBatch && version !== '2025-03-26') {
-      return refusal(400, `Batches are not part of revision ${version ?? '2024-11-05'}`)
+      const text = `Batches are not part of revision ${version ?? '2024-11-05'}`
+      return because(refusal(400, text), 'batch')
     }
-    if (batch.length > MAX_BATCH) return refusal(400, `The batch has more than ${MAX_BATCH} messages`)
+    if (batch.length > MAX_BATCH)
+      return because(refusal(400, `The batch has more than ${MAX_BATCH} messages`), 'batch')
     const requests = batch.filter(isRequest)
     if (requests.length > 0) {
-      if (inFlight.draining) return drainingReply()
+      if (inFlight.draining) return because(drainingReply(), undefined, requests[0])
       if (client.calls + requests.length > MAX_CALLS) {
         const message = `The client has ${MAX_CALLS} calls open already`
-        return errorReply(503, { code: UPSTREAM_BUSY, message }, undefined, { 'retry-after': '1' })
+        const refused = errorReply(503, { code: UPSTREAM_BUSY, message }, undefined, { 'retry-after': '1' })
+        return because(refused, undefined, requests[0])
       }
     }
     for (const message of batch) {

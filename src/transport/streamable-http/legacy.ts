@@ -9,7 +9,7 @@ import type { Handler } from '../../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
 import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
-import { ACCEPTED, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
+import { ACCEPTED, because, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
 import type { SessionExchange } from '../../legacy/session.js'
 import { type ToSessionOptions, toSession } from '../../legacy/to-session.js'
@@ -59,7 +59,7 @@ export function answerLegacy(
     if (message.method === METHOD_INITIALIZE) return initialize(services, request, message, accept, principal)
   }
   const session = sessionOf(services, request, principal)
-  if (!('served' in session)) return session
+  if (!('served' in session)) return because(session, undefined, askedBy(body))
   session.touch()
   if (Array.isArray(body)) return answerBatch(services, session, request, body, accept)
   const message = body as JSONRPCMessage
@@ -86,7 +86,7 @@ export function openStream(
   }
   const connection = session.resume(lastEventId)
   if (connection === 'unknown') {
-    return refusal(400, `Last-Event-ID "${lastEventId}" is not an event of this session`)
+    return because(refusal(400, `Last-Event-ID "${lastEventId}" is not an event of this session`), 'event-id')
   }
   // An event source stops asking on 204. Without it, a client whose call was cancelled would ask for ever.
   if (connection === 'ended') return { status: 204, headers: {} }
@@ -114,12 +114,17 @@ function sessionOf(
 ): HttpSession | HttpReply {
   const id = request.header(HEADER_SESSION)
   if (id === undefined) {
-    return refusal(400, 'The Mcp-Session-Id header is missing. A session begins with an initialize request')
+    const missing = 'The Mcp-Session-Id header is missing. A session begins with an initialize request'
+    return because(refusal(400, missing), 'no-session')
   }
-  const session = services.sessions.find(id, principal)
-  return (
-    session ?? refusal(404, 'The session has ended or never was. Begin a new one with an initialize request')
-  )
+  const gone = 'The session has ended or never was. Begin a new one with an initialize request'
+  return services.sessions.find(id, principal) ?? because(refusal(404, gone), 'session')
+}
+
+/** The call in a body; the first one of a batch. */
+function askedBy(body: Body): JSONRPCRequest | undefined {
+  const messages = Array.isArray(body) ? (body as readonly JSONRPCMessage[]) : [body as JSONRPCMessage]
+  return messages.find(isRequest)
 }
 
 /** Begins a session. Whatever session the client had before, the specification asks it to come without. */
@@ -130,19 +135,15 @@ async function initialize(
   accept: Accept,
   principal: string | undefined,
 ): Promise<HttpReply> {
-  if (services.inFlight.draining) return drainingReply(message.id)
+  if (services.inFlight.draining) return because(drainingReply(message.id), undefined, message)
   const session = services.sessions.create(() => toSession(services.handler, services.toSession), principal)
   if (session === undefined) {
-    return errorReply(
-      503,
-      {
-        code: UPSTREAM_BUSY,
-        message: 'Too many sessions are open (--max-sessions)',
-        data: { option: '--max-sessions' },
-      },
-      message.id,
-      { 'retry-after': '10' },
-    )
+    const error = {
+      code: UPSTREAM_BUSY,
+      message: 'Too many sessions are open (--max-sessions)',
+      data: { option: '--max-sessions' },
+    }
+    return because(errorReply(503, error, message.id, { 'retry-after': '10' }), 'sessions', message)
   }
   const endUnlessBegun = () => {
     if (session.served.protocolVersion === undefined) services.sessions.end(session)
@@ -163,7 +164,7 @@ function answerCall(
   onEnd?: () => void,
 ): HttpReply | Promise<HttpReply> {
   const refused = refuseCall(services, session, message.id)
-  if (refused !== undefined) return refused
+  if (refused !== undefined) return because(refused, undefined, message)
   const context = new Context(httpCaller('streamable-http', request, session.principal, session.id))
   const finished = () => {
     session.finished(context)
@@ -228,11 +229,13 @@ async function answerBatch(
   accept: Accept,
 ): Promise<HttpReply> {
   const version = session.served.protocolVersion ?? '2025-03-26'
-  if (version !== '2025-03-26') return refusal(400, `Batches are not part of revision ${version}`)
-  if (messages.length > MAX_BATCH) return refusal(400, `The batch has more than ${MAX_BATCH} messages`)
+  if (version !== '2025-03-26')
+    return because(refusal(400, `Batches are not part of revision ${version}`), 'batch')
+  if (messages.length > MAX_BATCH)
+    return because(refusal(400, `The batch has more than ${MAX_BATCH} messages`), 'batch')
   const requests = messages.filter(isRequest)
   if (requests.some(message => message.method === METHOD_INITIALIZE)) {
-    return refusal(400, 'The initialize request must not be part of a batch')
+    return because(refusal(400, 'The initialize request must not be part of a batch'), 'batch')
   }
   for (const message of messages) if (!isRequest(message)) session.served.deliver(message)
   if (requests.length === 0) return ACCEPTED

@@ -8,7 +8,7 @@ import { type Exchange, finish, type Handler } from '../../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
 import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
-import { ACCEPTED, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
+import { ACCEPTED, because, errorReply, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply, type InFlight } from '../../exchange/in-flight.js'
 import { whileWaiting } from '../../exchange/while-waiting.js'
 import { RpcError } from '../../protocol/errors.js'
@@ -43,6 +43,8 @@ export interface ModernServices {
   readonly toolHeaders: ToolHeaders
   /** The modern revisions that are served, newest first. */
   readonly versions: readonly string[]
+  /** Hears of what is refused when the answer may have begun already. */
+  readonly onRefused: ((request: HttpRequest, reply: HttpReply) => void) | undefined
 }
 
 /** Answers one POST of a modern client. Not async itself: each such layer costs a call some 0.1 microseconds. */
@@ -54,7 +56,7 @@ export function answerModern(
   principal: string | undefined,
 ): HttpReply | Promise<HttpReply> {
   if (Array.isArray(body))
-    return refusal(400, 'The body must be a single message: this revision has no batches')
+    return because(refusal(400, 'The body must be a single message: this revision has no batches'), 'batch')
   const message = body as JSONRPCMessage
   if (!isRequest(message)) {
     const refused = versionRefusalOf(request, services.versions)
@@ -62,11 +64,12 @@ export function answerModern(
     // No notification over HTTP means anything in this revision; those of extensions have nowhere to go.
     return isNotification(message)
       ? ACCEPTED
-      : refusal(400, 'Clients must not send responses in this revision')
+      : because(refusal(400, 'Clients must not send responses in this revision'), 'response')
   }
   const refused = refusalOf(request, message, services.versions)
-  if (refused !== undefined) return errorReply(refused.status, refused.error, message.id)
-  if (services.inFlight.draining) return drainingReply(message.id)
+  if (refused !== undefined)
+    return because(errorReply(refused.status, refused.error, message.id), undefined, message)
+  if (services.inFlight.draining) return because(drainingReply(message.id), undefined, message)
 
   const context = new Context(httpCaller('streamable-http', request, principal))
   request.onHangup(() => context.cancel('hangup'))
@@ -74,22 +77,32 @@ export function answerModern(
   if (message.method === METHOD_CALL_TOOL) {
     const error = services.toolHeaders.check(message, request, context)
     if (error instanceof Promise) {
-      const handler = checked(services.handler, error)
+      const handler = checked(services.handler, error, found => {
+        services.onRefused?.(request, because(errorReply(400, found, message.id), undefined, message))
+      })
       return respond({ ...services, handler }, message, context, accept)
     }
     if (error !== undefined) {
       services.inFlight.end(context)
-      return errorReply(400, error, message.id)
+      request.called = false
+      return because(errorReply(400, error, message.id), undefined, message)
     }
   }
   return respond(services, message, context, accept)
 }
 
 /** A call whose headers can be checked only when its server has said what tools there are, for which it may have to start. */
-function checked(handler: Handler, check: Promise<JSONRPCErrorObject | undefined>): Handler {
+function checked(
+  handler: Handler,
+  check: Promise<JSONRPCErrorObject | undefined>,
+  onRefused: (error: JSONRPCErrorObject) => void,
+): Handler {
   return async function* (request, context) {
     const error = yield* whileWaiting(check, request)
-    if (error !== undefined) throw new RpcError(error.code, error.message, error.data)
+    if (error !== undefined) {
+      onRefused(error)
+      throw new RpcError(error.code, error.message, error.data)
+    }
     return yield* handler(request, context)
   }
 }

@@ -59,6 +59,8 @@ export interface StreamableHttpOptions {
   readonly publicUrl?: string | undefined
   /** Who sends the request. Sessions and tool lists are kept apart by it. Default: everybody is the same. */
   readonly principal?: ((request: HttpRequest) => string | undefined) | undefined
+  /** Hears of each request that is refused before there is a call, after so many milliseconds. */
+  readonly onRefused?: ((request: HttpRequest, reply: HttpReply, duration?: number) => void) | undefined
   /** The open calls, where several faces are drained together. */
   readonly inFlight?: InFlight | undefined
 }
@@ -93,6 +95,7 @@ export function streamableHttp(handler: Handler, options: StreamableHttpOptions 
     patience,
     toolHeaders: new ToolHeaders(handler),
     versions: options.versions ?? MODERN_VERSIONS,
+    onRefused: options.onRefused,
   }
   const legacy: LegacyServices = {
     handler,

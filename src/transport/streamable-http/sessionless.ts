@@ -6,7 +6,7 @@ import { finish } from '../../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
 import type { Body } from '../../exchange/http-body.js'
 import { httpCaller } from '../../exchange/http-caller.js'
-import { ACCEPTED, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
+import { ACCEPTED, because, JSON_HEADERS, refusal } from '../../exchange/http-reply.js'
 import { drainingReply } from '../../exchange/in-flight.js'
 import { toSession } from '../../legacy/to-session.js'
 import { METHOD_NOT_FOUND, RpcError } from '../../protocol/errors.js'
@@ -44,7 +44,7 @@ export async function answerSessionless(
     return answerReply(errorResponse(message.id, toErrorObject(needsSession(message.method))))
   // Cancellations name calls of other POSTs, answers name questions that were never asked.
   if (!isRequest(message)) return ACCEPTED
-  if (services.inFlight.draining) return drainingReply(message.id)
+  if (services.inFlight.draining) return because(drainingReply(message.id), undefined, message)
   return answerCall(services, request, message, accept, principal, version)
 }
 
@@ -101,11 +101,13 @@ async function answerBatch(
   principal: string | undefined,
   version: LegacyVersion,
 ): Promise<HttpReply> {
-  if (version !== '2025-03-26') return refusal(400, `Batches are not part of revision ${version}`)
-  if (messages.length > MAX_BATCH) return refusal(400, `The batch has more than ${MAX_BATCH} messages`)
+  if (version !== '2025-03-26')
+    return because(refusal(400, `Batches are not part of revision ${version}`), 'batch')
+  if (messages.length > MAX_BATCH)
+    return because(refusal(400, `The batch has more than ${MAX_BATCH} messages`), 'batch')
   const requests = messages.filter(isRequest)
   if (requests.some(message => message.method === METHOD_INITIALIZE)) {
-    return refusal(400, 'The initialize request must not be part of a batch')
+    return because(refusal(400, 'The initialize request must not be part of a batch'), 'batch')
   }
   if (requests.length === 0) return ACCEPTED
   if (services.inFlight.draining) return drainingReply()

@@ -1,0 +1,102 @@
+/** Lines of an audit log, written by hand: one is made per call, and encoding it as any object costs several times as much. */
+
+import { createHash } from 'node:crypto'
+import type { AuditRecord, RefusalSummary } from '../../middleware/exchange/audit.js'
+
+/** What a log says that is about no call. */
+export type AuditNote =
+  | RefusalSummary
+  | { readonly event: 'torn'; readonly bytes: number; readonly records: number }
+  | { readonly event: 'lost'; readonly lost: number }
+
+/** Characters of arguments that one record may have; longer ones are not recorded. */
+const MAX_ARGUMENTS = 64 * 1024
+
+/** What follows the number in a line, up to the closing brace. Whatever is in it, it is one line of printable characters. */
+export function encodeRecord(record: AuditRecord): string {
+  let text = `"time":"${record.time}","binding":"${record.binding}"`
+  const { principal, address, session, server, method, target, serverTarget, era } = record
+  if (principal !== undefined) text += `,"principal":${quoted(principal)}`
+  if (address !== undefined) text += `,"address":${quoted(address)}`
+  if (session !== undefined) text += `,"session":"${digestOf(session)}"`
+  if (server !== undefined) text += `,"server":${quoted(server)}`
+  if (method !== undefined) text += `,"method":${quoted(method)}`
+  if (target !== undefined) text += `,"target":${quoted(target)}`
+  if (serverTarget !== undefined) text += `,"serverTarget":${quoted(serverTarget)}`
+  if (era !== undefined) text += `,"era":${quoted(era)}`
+  text += `,"outcome":"${record.outcome}"`
+  const { refusedBy, reason, code, status, verb, path } = record
+  if (refusedBy !== undefined) text += `,"refusedBy":${quoted(refusedBy)}`
+  if (reason !== undefined) text += `,"reason":${quoted(reason)}`
+  if (code !== undefined) text += `,"code":${code}`
+  if (status !== undefined) text += `,"status":${status}`
+  if (verb !== undefined) text += `,"verb":${quoted(verb)}`
+  if (path !== undefined) text += `,"path":${quoted(path)}`
+  text += `,"duration":${thousandths(record.duration)}`
+  const { requestSize, responseSize, notifications } = record
+  if (requestSize !== undefined) text += `,"requestSize":${numeral(requestSize)}`
+  if (responseSize !== undefined) text += `,"responseSize":${numeral(responseSize)}`
+  if (notifications !== undefined) text += `,"notifications":${notifications}`
+  if (record.arguments !== undefined) text += `,"arguments":${encodedArguments(record.arguments)}`
+  return text
+}
+
+/** The same for what is no call. */
+export function encodeNote(note: { readonly time: string } & AuditNote): string {
+  return printable(JSON.stringify(note).slice(1, -1))
+}
+
+/** Printable ASCII without quotes and backslashes: nearly all names. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : printable(JSON.stringify(text))
+}
+
+/** What a terminal would obey, show in another order, or not show, in names that callers made up. JSON itself escapes C0. */
+const TREACHEROUS =
+  /[\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\uffff]|\u034f|[\ufe00-\ufe0f]|[\udb40-\udb43][\udc00-\udfff]/
+const ALL_TREACHEROUS = new RegExp(TREACHEROUS, 'g')
+
+function printable(json: string): string {
+  if (!TREACHEROUS.test(json)) return json
+  return json.replace(ALL_TREACHEROUS, found => {
+    let escaped = ''
+    for (let index = 0; index < found.length; index++)
+      escaped += `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`
+    return escaped
+  })
+}
+
+/** A number as JSON, with three decimals at most. */
+function thousandths(value: number): string {
+  const whole = Math.trunc(value)
+  const rest = Math.round((value - whole) * 1_000)
+  if (!(rest > 0 && rest < 1_000)) return numeral(Math.round(value))
+  return `${whole}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
+}
+
+/** JSON has no others. */
+function numeral(value: number): string {
+  return Number.isFinite(value) ? `${value}` : 'null'
+}
+
+function encodedArguments(value: unknown): string {
+  const json = JSON.stringify(value)
+  if (json.length <= MAX_ARGUMENTS) return printable(json)
+  return `"[too large: ${json.length} characters]"`
+}
+
+const MAX_DIGESTS = 10_000
+const digests = new Map<string, string>()
+
+/** A session's id lets its holder in: a digest tells sessions apart as well. */
+function digestOf(session: string): string {
+  let digest = digests.get(session)
+  if (digest !== undefined) return digest
+  digest = createHash('sha256').update(session).digest('hex').slice(0, 16)
+  // All at once: which of them are over is not known here, and making one again is cheap.
+  if (digests.size >= MAX_DIGESTS) digests.clear()
+  if (session.length <= 64) digests.set(session, digest)
+  return digest
+}
