@@ -41,6 +41,9 @@ export class Context {
   #reason: CancelReason | undefined
   #listeners: CancelListener | Set<CancelListener> | undefined
   #controller: AbortController | undefined
+  /** The first value that is set, since most calls have one at most, and a map for it would be the largest thing about them. */
+  #key: ContextKey<unknown> | undefined
+  #value: unknown
   #values: Map<ContextKey<unknown>, unknown> | undefined
 
   /** The legacy revision that the caller speaks; undefined for a modern one. */
@@ -87,10 +90,15 @@ export class Context {
   }
 
   get<T>(key: ContextKey<T>): T | undefined {
-    return this.#values?.get(key) as T | undefined
+    return (this.#key === key ? this.#value : this.#values?.get(key)) as T | undefined
   }
 
   set<T>(key: ContextKey<T>, value: T): void {
+    if (this.#key === undefined || this.#key === key) {
+      this.#key = key
+      this.#value = value
+      return
+    }
     this.#values ??= new Map()
     this.#values.set(key, value)
   }
@@ -98,7 +106,9 @@ export class Context {
   /** A context for a call made on behalf of this one: same caller and values, cancelled along with it. */
   child(): { context: Context; release: () => void } {
     const context = new Context(this.caller)
-    context.#values = this.#values
+    context.#key = this.#key
+    context.#value = this.#value
+    context.#values = this.#values === undefined ? undefined : new Map(this.#values)
     context.revision = this.revision
     const release = this.onCancel(reason => context.cancel(reason))
     return { context, release }

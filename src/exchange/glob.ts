@@ -19,3 +19,18 @@ export function matchesGlob(pattern: string, text: string): boolean {
   while (pattern[at] === '*') at++
   return at === pattern.length
 }
+
+/** Whether any of the patterns fits. Most hold no sign at all, or one star at their end, and are compared as what they are. */
+export function globTest(patterns: readonly string[]): (text: string) => boolean {
+  const exact = new Set(patterns.filter(pattern => !/[*?]/.test(pattern)))
+  const starts = patterns.filter(pattern => /^[^*?]*\*$/.test(pattern)).map(pattern => pattern.slice(0, -1))
+  const others = patterns.filter(pattern => /[*?]/.test(pattern) && !/^[^*?]*\*$/.test(pattern))
+  return text => {
+    if (exact.has(text)) return true
+    for (let index = 0; index < starts.length; index++)
+      if (text.startsWith(starts[index] as string)) return true
+    for (let index = 0; index < others.length; index++)
+      if (matchesGlob(others[index] as string, text)) return true
+    return false
+  }
+}

@@ -1,7 +1,7 @@
 /** Who may do what, by rules that are compiled once. */
 
 import type { Caller } from '../../exchange/context.js'
-import { matchesGlob } from '../../exchange/glob.js'
+import { globTest } from '../../exchange/glob.js'
 import { isObject } from '../../protocol/meta.js'
 import type { TargetKind } from './target-of.js'
 
@@ -57,7 +57,8 @@ export class AccessRules {
   verdict(asked: Asked, caller: Caller): Verdict {
     let allowed = false
     let missing: readonly string[] | undefined
-    for (const rule of this.#rules) {
+    for (let index = 0; index < this.#rules.length; index++) {
+      const rule = this.#rules[index] as CompiledRule
       if (!rule.covers(asked) || !rule.names(caller)) continue
       const lacking = rule.lacking(caller)
       if (lacking.length > 0) {
@@ -84,48 +85,54 @@ export class AccessRules {
 
 class CompiledRule {
   readonly allows: boolean
-  readonly #match: AccessMatch
+  readonly #servers: NameTest | undefined
+  readonly #methods: NameTest | undefined
+  readonly #kinds: Readonly<Record<TargetKind, NameTest | undefined>>
   readonly #everything: boolean
-  readonly #rule: AccessRule
+  readonly #principals: NameTest | undefined
+  readonly #claims: readonly (readonly [name: string, accepted: readonly unknown[]])[]
+  readonly #scopes: readonly string[]
 
   constructor(rule: AccessRule) {
-    this.#rule = rule
     this.allows = rule.allow !== undefined
-    this.#match = (rule.allow ?? rule.deny) as AccessMatch
-    this.#everything = KINDS.every(kind => this.#match[kind] === undefined)
+    const match = (rule.allow ?? rule.deny) as AccessMatch
+    const { tools, prompts, resources } = match
+    this.#servers = testOf(match.servers)
+    this.#methods = testOf(match.methods)
+    this.#kinds = { tools: testOf(tools), prompts: testOf(prompts), resources: testOf(resources) }
+    this.#everything = KINDS.every(kind => match[kind] === undefined)
+    this.#principals = testOf(rule.principals)
+    this.#claims = Object.entries(rule.claims ?? {}).map(
+      ([name, wanted]) => [name, Array.isArray(wanted) ? wanted : [wanted]] as const,
+    )
+    this.#scopes = rule.scopes ?? NOTHING
   }
 
   covers({ server, method, kind, name }: Asked): boolean {
-    const match = this.#match
-    if (match.servers !== undefined && (server === undefined || !matches(match.servers, server))) return false
-    if (this.#everything) return true
-    if (match.methods !== undefined && matches(match.methods, method)) return true
+    if (this.#servers !== undefined && (server === undefined || !this.#servers(server))) return false
+    if (this.#everything || this.#methods?.(method)) return true
     if (kind === undefined || name === undefined) return false
-    const patterns = match[kind]
-    return patterns !== undefined && matches(patterns, name)
+    return this.#kinds[kind]?.(name) ?? false
   }
 
   names(caller: Caller): boolean {
-    const { principals, claims } = this.#rule
-    if (principals !== undefined) {
+    if (this.#principals !== undefined) {
       const { principal } = caller
-      if (principal === undefined || !matches(principals, principal)) return false
+      if (principal === undefined || !this.#principals(principal)) return false
     }
-    if (claims === undefined) return true
-    return Object.entries(claims).every(([name, wanted]) => {
+    if (this.#claims.length === 0) return true
+    return this.#claims.every(([name, accepted]) => {
       const has =
         caller.claims !== undefined && Object.hasOwn(caller.claims, name) ? caller.claims[name] : undefined
       const values = Array.isArray(has) ? has : [has]
-      const accepted: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted]
       return values.some(value => value !== undefined && accepted.includes(value))
     })
   }
 
   lacking(caller: Caller): readonly string[] {
-    const { scopes } = this.#rule
-    if (scopes === undefined) return []
+    if (this.#scopes.length === 0) return NOTHING
     const has = scopesOf(caller)
-    return scopes.filter(scope => !has.includes(scope))
+    return this.#scopes.filter(scope => !has.includes(scope))
   }
 }
 
@@ -138,9 +145,13 @@ function scopesOf({ claims }: Caller): readonly unknown[] {
   return Array.isArray(scope) ? scope : []
 }
 
-function matches(patterns: readonly string[], text: string): boolean {
-  return patterns.some(pattern => matchesGlob(pattern, text))
+type NameTest = (name: string) => boolean
+
+function testOf(patterns: readonly string[] | undefined): NameTest | undefined {
+  return patterns === undefined ? undefined : globTest(patterns)
 }
+
+const NOTHING: readonly string[] = []
 
 /** A misspelt key would be a rule that says something else, so that none is overlooked. */
 function checked(rule: AccessRule, at: string): AccessRule {

@@ -168,6 +168,7 @@ class RecordedCall extends Watched {
     const { method, params } = this.#request
     const { caller, revision } = this.#context
     const notes = this.#notes
+    notes.onEnd?.()
     const target = targetOf(this.#request)
     const failure = error === undefined ? undefined : toErrorObject(error)
     const code =

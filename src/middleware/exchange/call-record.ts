@@ -9,6 +9,8 @@ export interface CallNotes {
   refusedBy?: string
   /** Why, in one word. */
   reason?: string
+  /** Told once the call has ended, however it did. Whoever asks for that spares a layer of his own around the call. */
+  onEnd?: (() => void) | undefined
 }
 
 export const CALL_NOTES = contextKey<CallNotes>('notes for the audit log')

@@ -8,7 +8,7 @@ import { refusing } from '../../exchange/refusing.js'
 import { Watched } from '../../exchange/watched.js'
 import type { JSONRPCRequest } from '../../protocol/message.js'
 import { METHOD_CALL_TOOL, METHOD_LISTEN } from '../../protocol/methods.js'
-import { noteRefusal } from './call-record.js'
+import { CALL_NOTES, noteRefusal } from './call-record.js'
 import { networkOf } from './network-of.js'
 import { type Rate, TokenBuckets } from './token-buckets.js'
 
@@ -51,14 +51,23 @@ export function limits(options: LimitOptions): Middleware {
       return refusing(refused)
     }
     if (open === undefined || request.method === METHOD_LISTEN) return next(request, context)
-    return new CountedCall(open, next, request, context)
+    const notes = context.get(CALL_NOTES)
+    if (notes === undefined || notes.onEnd !== undefined) return new CountedCall(open, next, request, context)
+    // The call has begun, and somebody watches it already.
+    const principal = context.caller.principal ?? ''
+    if (!open.begin(principal)) {
+      noteRefusal(context, 'limits', 'concurrency')
+      return refusing(open.refusal())
+    }
+    notes.onEnd = () => open.end(principal)
+    return next(request, context)
   }
 }
 
 class Rule {
   readonly buckets: TokenBuckets
   readonly limit: RateLimit
-  #slot = ''
+  #slot: string | undefined
 
   constructor(limit: RateLimit, maxBuckets: number) {
     this.limit = limit
@@ -68,14 +77,13 @@ class Rule {
   /** Milliseconds to wait; undefined where the limit has nothing to do with the call. */
   wait(request: JSONRPCRequest, context: Context, now: number): number | undefined {
     const key = keyOf(this.limit, request, context.caller)
-    if (key === undefined) return undefined
-    this.#slot = this.buckets.slotOf(key, now)
-    return this.buckets.wait(this.#slot, now)
+    this.#slot = key === undefined ? undefined : this.buckets.slotOf(key, now)
+    return this.#slot === undefined ? undefined : this.buckets.wait(this.#slot, now)
   }
 
   /** Of what `wait` was asked for last. */
   take(now: number): void {
-    this.buckets.take(this.#slot, now)
+    if (this.#slot !== undefined) this.buckets.take(this.#slot, now)
   }
 }
 
@@ -85,19 +93,17 @@ function overRate(
   context: Context,
   now: number,
 ): TransportError | undefined {
-  let applying = 0
   let longest = 0
   let over: Rule | undefined
-  for (const [index, rule] of rules.entries()) {
+  for (let index = 0; index < rules.length; index++) {
+    const rule = rules[index] as Rule
     const wait = rule.wait(request, context, now)
-    if (wait === undefined) continue
-    applying |= 1 << index
-    if (wait <= longest) continue
+    if (wait === undefined || wait <= longest) continue
     longest = wait
     over = rule
   }
   if (over === undefined) {
-    for (const [index, rule] of rules.entries()) if ((applying & (1 << index)) !== 0) rule.take(now)
+    for (let index = 0; index < rules.length; index++) (rules[index] as Rule).take(now)
     return undefined
   }
   const { per, perSecond, burst } = over.limit

@@ -9,7 +9,7 @@ import { createHash, createHmac } from 'node:crypto'
 export const CHAIN_START = '0'.repeat(64)
 
 /** Digest of a group: its lines, without the line end and the digest of the last. With a key, nobody else can make one. */
-export function chainOf(previous: string, group: string, key: string | undefined): string {
+export function chainOf(previous: string, group: string | Uint8Array, key: string | undefined): string {
   const digest = key === undefined ? createHash('sha256') : createHmac('sha256', key)
   return digest.update(`${previous}\n`).update(group).digest('hex')
 }

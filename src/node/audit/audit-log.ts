@@ -6,6 +6,7 @@ import { chainOf, seal } from './audit-chain.js'
 import { claim } from './audit-claim.js'
 import { endOf, fullFiles, type LogEnd, syncFolder } from './audit-files.js'
 import { type AuditNote, encodeNote, encodeRecord } from './audit-line.js'
+import { type Chunk, WaitingLines } from './waiting-lines.js'
 
 export interface AuditLogOptions {
   readonly file: string
@@ -68,20 +69,20 @@ class FileAuditLog implements AuditLog {
   readonly #options: AuditLogOptions
   readonly #maxPending: number
   readonly #release: () => void
+  readonly #lines = new WaitingLines(MAX_GROUP)
   #file: FileHandle
   #size: number
+  /** Of the last line that waits or is written. */
   #sequence: number
+  /** Of the last group that is written. */
   #chain: string
-  /** Encoded when they come: what a record is made of is gone by the time a group is written, and would be kept alive for it. */
-  #pending: string[] = []
-  #waiting: (() => void)[] = []
+  /** Nothing is in the file yet that says what it follows. */
+  #fresh: boolean
+  /** A part of a group may stand behind the end. */
+  #unclean = false
   #lost = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #writing: Promise<void> | undefined
-  /** Nothing is in the file yet that says what it follows. */
-  #fresh = false
-  /** A part of a group may stand behind the end. */
-  #unclean = false
   #failed = false
   #closed = false
 
@@ -91,8 +92,8 @@ class FileAuditLog implements AuditLog {
     this.#file = file
     this.#size = end.size
     this.#sequence = end.sequence
-    this.#fresh = end.size === 0 && end.sequence > 0
     this.#chain = end.chain
+    this.#fresh = end.size === 0 && end.sequence > 0
     this.#release = release
     const { torn } = end
     if (torn === undefined) return
@@ -102,17 +103,18 @@ class FileAuditLog implements AuditLog {
 
   write(record: AuditRecord): Promise<void> | undefined {
     if (this.#closed) return undefined
-    if (this.#pending.length >= this.#maxPending) {
+    if (this.#lines.count >= this.#maxPending) {
       this.#lost++
       return undefined
     }
-    this.#pending.push(encodeRecord(record))
+    const line = `{"seq":${++this.#sequence},${encodeRecord(record)}}`
     if (!this.#options.durable || this.#failed) {
+      this.#lines.push(line)
       if (this.#timer === undefined) this.#later(this.#options.gather ?? 100)
       return undefined
     }
     return new Promise(resolve => {
-      this.#waiting.push(resolve)
+      this.#lines.push(line, resolve)
       // What comes while a group is being written is the next group.
       void this.flush()
     })
@@ -127,7 +129,7 @@ class FileAuditLog implements AuditLog {
     this.#timer = undefined
     this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = undefined
-      if (this.#pending.length > 0 && !this.#closed)
+      if (this.#lines.count > 0 && !this.#closed)
         this.#later(this.#failed ? (this.#options.retry ?? 1_000) : 0)
     })
     return this.#writing
@@ -136,7 +138,7 @@ class FileAuditLog implements AuditLog {
   async close(): Promise<void> {
     if (this.#closed) return
     await this.flush()
-    if (this.#pending.length > 0) await this.flush()
+    if (this.#lines.count > 0) await this.flush()
     this.#closed = true
     clearTimeout(this.#timer)
     await this.#file.close().catch(() => {})
@@ -144,7 +146,7 @@ class FileAuditLog implements AuditLog {
   }
 
   #note(note: AuditNote): void {
-    this.#pending.push(encodeNote({ time: new Date().toISOString(), ...note }))
+    this.#lines.push(`{"seq":${++this.#sequence},${encodeNote({ time: new Date().toISOString(), ...note })}}`)
     this.#later(0)
   }
 
@@ -159,42 +161,34 @@ class FileAuditLog implements AuditLog {
   async #writeAll(): Promise<void> {
     // Whoever writes in this turn belongs to the group.
     await Promise.resolve()
-    while (this.#pending.length > 0) {
-      const records = this.#pending
-      const waiting = this.#waiting
-      this.#pending = []
-      this.#waiting = []
-      let written = 0
+    for (let chunk = this.#lines.first(); chunk !== undefined; chunk = this.#lines.first()) {
       try {
-        while (written < records.length) written = await this.#writeGroup(records, written)
+        await this.#writeGroup(chunk)
       } catch (error) {
-        this.#pending = records.slice(written).concat(this.#pending)
         this.#fail(error as Error)
+        chunk.tell()
+        return
       }
-      for (const resolve of waiting) resolve()
-      if (written < records.length) return
+      chunk.tell()
+      this.#lines.dropFirst()
       if (this.#failed) this.#recover()
     }
   }
 
-  /** Writes records from one on, and returns how many are written then. */
-  async #writeGroup(records: readonly string[], from: number): Promise<number> {
+  /** May be repeated. */
+  async #writeGroup({ bytes, used }: Chunk): Promise<void> {
     const { maxSize = 100 * 1024 * 1024, key, durable } = this.#options
     if (this.#unclean) await this.#clean()
     if (this.#size >= maxSize) await this.#rotate()
-    let sequence = this.#sequence
-    let group = ''
-    let index = from
-    while (index < records.length && group.length < MAX_GROUP) {
-      if (index > from) group += '\n'
-      group += `{"seq":${++sequence},${records[index++]}}`
-    }
+    // In place of the last brace.
+    let length = used - 1
     // So that it can be checked when the file before has been deleted.
-    if (this.#fresh) group = `${group.slice(0, -1)},"after":"${this.#chain}"}`
-    const chain = chainOf(this.#chain, group, key)
-    const bytes = Buffer.from(group.slice(0, -1) + seal(chain))
+    if (this.#fresh) length += bytes.write(`,"after":"${this.#chain}"`, length, 'latin1')
+    bytes[length] = CLOSE_BRACE
+    const chain = chainOf(this.#chain, bytes.subarray(0, length + 1), key)
+    length += bytes.write(seal(chain), length, 'latin1')
     try {
-      for (let at = 0; at < bytes.length; ) at += (await this.#file.write(bytes, at)).bytesWritten
+      for (let at = 0; at < length; ) at += (await this.#file.write(bytes, at, length - at)).bytesWritten
       if (durable) await this.#file.datasync()
     } catch (error) {
       this.#unclean = true
@@ -202,10 +196,8 @@ class FileAuditLog implements AuditLog {
       throw error
     }
     this.#fresh = false
-    this.#size += bytes.length
-    this.#sequence = sequence
+    this.#size += length
     this.#chain = chain
-    return index
   }
 
   async #clean(): Promise<void> {
@@ -258,8 +250,9 @@ class FileAuditLog implements AuditLog {
   }
 }
 
-/** Characters after which a group ends: few enough for the last one to be found again at the end of a file. */
+/** Bytes of a group, but for one with a longer line: few enough for the last one to be found again at the end of a file. */
 const MAX_GROUP = 256 * 1024
+const CLOSE_BRACE = 0x7d
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error
