@@ -40,7 +40,8 @@ export async function endOf(handle: FileHandle, file: string): Promise<LogEnd> {
   const kept = last?.end ?? 0
   const rest = tail.subarray(kept)
   if (rest.length > 0) {
-    if (!beginsAsRecord(rest))
+    // A machine that lost its power may leave zeros.
+    if (!beginsAsRecord(rest) && rest.some(byte => byte !== 0))
       throw new TypeError(`${file} is no audit log: its last line is not one of its records`)
     await handle.truncate(size - rest.length)
   }
@@ -63,7 +64,7 @@ export async function syncFolder(file: string): Promise<void> {
 
 /** The longest group, and more. */
 const TAIL = 16 * 1024 * 1024
-const RECORD_START = '{"seq":'
+const RECORD_START = '{"seq":1,"time":'
 
 /** The last line that ends a group, and where it ends. */
 function lastGroup(tail: Buffer): { readonly line: string; readonly end: number } | undefined {
@@ -77,9 +78,10 @@ function lastGroup(tail: Buffer): { readonly line: string; readonly end: number 
   return undefined
 }
 
+/** As far as it goes. */
 function beginsAsRecord(rest: Buffer): boolean {
-  const start = rest.toString('latin1', 0, RECORD_START.length)
-  return RECORD_START.startsWith(start)
+  const start = rest.toString('latin1', 0, 64).replace(/^(\{"seq":)\d+/, '$11')
+  return start.startsWith(RECORD_START) || RECORD_START.startsWith(start)
 }
 
 function linesIn(bytes: Buffer): number {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   appendFileSync,
   mkdtempSync,
@@ -5,13 +6,15 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AuditRecord } from '../../../../src/middleware/exchange/audit.js'
+import { isoOf } from '../../../../src/middleware/exchange/iso-time.js'
 import {
   type AuditEvent,
   type AuditLog,
@@ -108,6 +111,83 @@ describe('the chain', () => {
     expect((await verifyAudit(file)).broken).toMatchObject({ line: 1 })
   })
 
+  it('shows what was changed within a group, and which lines are in it', async () => {
+    const log = await open()
+    for (const count of [5, 20, 1, 30]) {
+      for (let index = 0; index < count; index++) log.write(record(`t${index}`))
+      await log.flush()
+    }
+    await log.close()
+    const all = lines()
+    expect(all.map((line, index) => (line.includes('"chain"') ? index + 1 : 0)).filter(Boolean)).toEqual([
+      5, 25, 26, 56,
+    ])
+    const verdict = async (changed: readonly string[]) => {
+      writeFileSync(file, `${changed.join('\n')}\n`)
+      return (await verifyAudit(file)).broken
+    }
+    expect(await verdict(all)).toBeUndefined()
+    const group = { line: 6, why: expect.stringMatching(/^one of lines 6 to 25 was changed/) }
+    for (const index of [5, 14, 24]) {
+      const line = all[index] as string
+      expect(await verdict(all.with(index, line.replace('"ok"', '"no"')))).toMatchObject(group)
+      // Numbers that fit do not help.
+      const between = (all[index - 1] as string).replace(/"seq":\d+/, `"seq":${index + 1}`)
+      const moved = all.slice(index).map((text, at) => text.replace(/"seq":\d+/, `"seq":${index + 2 + at}`))
+      expect(await verdict([...all.slice(0, index), between, ...moved])).toBeDefined()
+      const closed = all
+        .slice(index + 1)
+        .map((text, at) => text.replace(/"seq":\d+/, `"seq":${index + 1 + at}`))
+      expect(await verdict([...all.slice(0, index), ...closed])).toBeDefined()
+    }
+    const swapped = all
+      .with(9, (all[10] as string).replace('"seq":11', '"seq":10'))
+      .with(10, (all[9] as string).replace('"seq":10', '"seq":11'))
+    expect(await verdict(swapped)).toMatchObject(group)
+    // A group that is whole, put where another was.
+    expect(await verdict([...all.slice(0, 5), ...all.slice(25)])).toMatchObject({ line: 6 })
+    expect(await verdict(all.slice(0, 40))).toMatchObject({
+      line: 27,
+      why: expect.stringContaining('cut short'),
+    })
+    expect(await verdict([...all, (all[0] as string).replace('"seq":1', '"seq":57')])).toMatchObject({
+      line: 57,
+    })
+  })
+
+  it('goes on with a file of an earlier version, where each line has its own digest', async () => {
+    let chain = '0'.repeat(64)
+    let text = ''
+    for (let index = 1; index <= 20; index++) {
+      const body = `{"seq":${index},"time":"2026-01-01T00:00:00.000Z","target":"old \u00e9"}`
+      chain = createHash('sha256').update(`${chain}\n${body}`).digest('hex')
+      text += `${body.slice(0, -1)},"chain":"${chain}"}\n`
+    }
+    writeFileSync(file, text)
+    expect(await verifyAudit(file)).toMatchObject({ records: 20, broken: undefined })
+    const log = await open()
+    for (let index = 0; index < 30; index++) log.write(record(`t${index}`))
+    await log.close()
+    expect(await verifyAudit(file)).toMatchObject({ records: 50, broken: undefined })
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"seq":9,"time":"2026', '"seq":9,"time":"2027'))
+    expect((await verifyAudit(file)).broken).toMatchObject({ line: 9 })
+  })
+
+  it('the first group that is left is checked, too', async () => {
+    const log = await open({ maxSize: 2_000, keep: 1, key: 'a key of sixteen characters' })
+    for (let round = 0; round < 30; round++) {
+      for (let index = 0; index < 7; index++) log.write(record(`t${index}`))
+      await log.flush()
+    }
+    await log.close()
+    const verdict = () => verifyAudit(file, 'a key of sixteen characters')
+    expect(await verdict()).toMatchObject({ first: expect.any(Number), broken: undefined })
+    const [oldest] = readdirSync(folder).filter(name => /\.\d{6}$/.test(name))
+    const path = join(folder, oldest as string)
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"ok"', '"no"'))
+    expect((await verdict()).broken).toMatchObject({ file: path, line: 1 })
+  })
+
   it('goes on over full files, and says where it begins when old ones are deleted', async () => {
     const log = await open({ maxSize: 2_000, keep: 2 })
     for (let index = 0; index < 60; index++) {
@@ -129,14 +209,22 @@ describe('the chain', () => {
 describe('what is in a line', () => {
   it('is one line, whatever callers call things, and shows no session', async () => {
     const log = await open()
-    const evil = 'x\n{"seq":99}\r\u001b[2J\u202e\u2028\u0085","chain":"y'
-    log.write(record(evil, { session: 'the-session-id', principal: evil }))
+    const evil = `x\n{"seq":99}\r\u001b[2J\u202e\u2028\u0085\u{e0041}\ud800é","chain":"${'0'.repeat(64)}"}`
+    const names = {
+      principal: evil,
+      address: evil,
+      server: evil,
+      method: evil,
+      serverTarget: evil,
+      era: evil,
+    }
+    const more = { reason: evil, refusedBy: evil, verb: evil, path: evil, arguments: { [evil]: evil } }
+    log.write(record(evil, { session: 'the-session-id', ...names, ...more }))
     await log.close()
     const [line, ...others] = lines()
     expect(others).toEqual([])
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
-    expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u202e]/)
-    expect(JSON.parse(line as string)).toMatchObject({ target: evil, principal: evil })
+    expect(line).toMatch(/^[ -~]*$/)
+    expect(JSON.parse(line as string)).toMatchObject({ target: evil, ...names, ...more })
     expect(line).not.toContain('the-session-id')
     expect((await verifyAudit(file)).broken).toBeUndefined()
   })
@@ -147,14 +235,118 @@ describe('when it goes wrong', () => {
     const log = await open()
     log.write(record('a'))
     await log.close()
-    appendFileSync(file, '{"seq":2,"half')
+    appendFileSync(file, '{"seq":2,"time":"2026')
     const events: AuditEvent[] = []
     const next = await open({ onEvent: event => events.push(event) })
     next.write(record('b'))
     await next.close()
-    expect(events).toEqual([{ type: 'audit-torn', bytes: 14, records: 0 }])
+    expect(events).toEqual([{ type: 'audit-torn', bytes: 21, records: 0 }])
     expect(lines().map(line => JSON.parse(line).event ?? JSON.parse(line).target)).toEqual(['a', 'torn', 'b'])
     expect((await verifyAudit(file)).broken).toBeUndefined()
+  })
+
+  it('wherever a write was cut short, the log goes on behind the last group that is whole', async () => {
+    const log = await open()
+    for (const count of [3, 4]) {
+      for (let index = 0; index < count; index++) log.write(record(`t${index}`))
+      await log.flush()
+    }
+    await log.close()
+    const whole = readFileSync(file)
+    const group = whole.indexOf('{"seq":4')
+    for (let length = group; length < whole.length; length += 37) {
+      writeFileSync(file, whole.subarray(0, length))
+      const isTorn = length > group
+      expect((await verifyAudit(file)).broken === undefined).toBe(!isTorn)
+      const next = await auditLog({ file, gather: 1 })
+      next.write(record('next'))
+      await next.close()
+      const events = lines().map(line => JSON.parse(line).event ?? JSON.parse(line).target)
+      expect(events).toEqual(['t0', 't1', 't2', ...(isTorn ? ['torn'] : []), 'next'])
+      expect(await verifyAudit(file)).toMatchObject({ broken: undefined })
+      if (isTorn) expect(JSON.parse(lines()[3] as string).bytes).toBe(length - group)
+    }
+    writeFileSync(file, Buffer.concat([whole, Buffer.alloc(4_096)]))
+    await (await auditLog({ file })).close()
+    expect((await verifyAudit(file)).broken).toBeUndefined()
+    // In the very first group.
+    writeFileSync(file, whole.subarray(0, 100))
+    const first = await auditLog({ file })
+    await first.close()
+    expect(await verifyAudit(file)).toMatchObject({ records: 1, broken: undefined })
+  })
+
+  it('what is no audit log is left as it is, with a line end or without', async () => {
+    for (const text of ['some notes', 'some notes\n', '{"seq": 1, "of": "another program"}\n']) {
+      writeFileSync(file, text)
+      await expect(auditLog({ file })).rejects.toThrow(/is no audit log/)
+      expect(readFileSync(file, 'utf8')).toBe(text)
+    }
+    const log = await open({ file: join(folder, 'other') })
+    log.write(record('a'))
+    await log.close()
+    appendFileSync(join(folder, 'other'), 'junk\n')
+    await expect(auditLog({ file: join(folder, 'other') })).rejects.toThrow(/is no audit log/)
+  })
+
+  it('a clock that goes backwards changes no order', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      const log = await open()
+      const times = []
+      for (const now of [5_000, 5_000, 4_999.75, 0, 86_400_000]) {
+        vi.setSystemTime(now)
+        const time = isoOf(now)
+        times.push(time)
+        log.write(record('t', { time }))
+      }
+      await log.close()
+      expect(times).toEqual([
+        '1970-01-01T00:00:05.000Z',
+        '1970-01-01T00:00:05.000Z',
+        '1970-01-01T00:00:04.999Z',
+        '1970-01-01T00:00:00.000Z',
+        '1970-01-02T00:00:00.000Z',
+      ])
+      expect(lines().map(line => JSON.parse(line).seq)).toEqual([1, 2, 3, 4, 5])
+      expect((await verifyAudit(file)).broken).toBeUndefined()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('files are full while calls go on: no line is lost, none is in two of them', async () => {
+    const log = await open({ maxSize: 20_000, maxPending: 100_000, gather: 1 })
+    let written = 0
+    const writer = async () => {
+      for (let index = 0; index < 400; index++) {
+        log.write(record(`t${written++}`))
+        if (index % 7 === 0) await new Promise(resolve => setImmediate(resolve))
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, writer))
+    await log.close()
+    const files = readdirSync(folder).sort()
+    expect(files.length).toBeGreaterThan(3)
+    // The one in use comes first in this order.
+    const all = [...files.slice(1), files[0] as string].flatMap(name => lines(join(folder, name)))
+    expect(all.map(line => JSON.parse(line).target)).toEqual(Array.from({ length: 3_200 }, (_, n) => `t${n}`))
+    expect(await verifyAudit(file)).toMatchObject({ records: 3_200, first: undefined, broken: undefined })
+  })
+
+  it('a record that is larger than any group is one all the same', async () => {
+    const log = await open()
+    log.write(record('before'))
+    log.write(record('large', { principal: 'é'.repeat(200_000) }))
+    log.write(record('after', { arguments: { text: 'x'.repeat(100_000) } }))
+    await log.close()
+    expect(lines().map(line => JSON.parse(line).target)).toEqual(['before', 'large', 'after'])
+    expect(JSON.parse(lines()[1] as string).principal).toHaveLength(200_000)
+    expect(JSON.parse(lines()[2] as string).arguments).toBe('[too large: 100011 characters]')
+    const next = await open()
+    next.write(record('next'))
+    await next.close()
+    expect(await verifyAudit(file)).toMatchObject({ records: 4, broken: undefined })
   })
 
   it.runIf(process.platform === 'linux')(
@@ -202,6 +394,7 @@ describe('when it goes wrong', () => {
       expect.arrayContaining(['kept', 't0', 't1', 'lost']),
     )
     expect(all.find(({ event }) => event === 'lost').lost).toBe(3)
+    expect(all.map(({ seq }) => seq)).toEqual(all.map((_, index) => index + 1))
     expect((await verifyAudit(file)).broken).toBeUndefined()
   })
 
@@ -226,9 +419,18 @@ describe('when it goes wrong', () => {
     writeFileSync(other, 'some notes\n')
     await expect(auditLog({ file: other })).rejects.toThrow(/is no audit log/)
     await expect(auditLog({ file: join(folder, 'none', 'x') })).rejects.toThrow(TypeError)
-    // A process that has gone holds nothing.
-    const left = join(folder, 'left.jsonl')
-    writeFileSync(`${left}.lock`, `999999999 ${(await import('node:os')).hostname()}`)
-    logs.push(await auditLog({ file: left }))
+    // A process that has gone holds nothing, even if we have its number now, as in containers.
+    for (const pid of [999_999_999, process.pid]) {
+      const left = join(folder, `left-${pid}.jsonl`)
+      writeFileSync(`${left}.lock`, `${pid} ${hostname()}`)
+      logs.push(await auditLog({ file: left }))
+    }
+    // One that is just beginning does.
+    const begun = join(folder, 'begun.jsonl')
+    writeFileSync(`${begun}.lock`, '')
+    await expect(auditLog({ file: begun })).rejects.toThrow(/starting/)
+    const longAgo = new Date(Date.now() - 60_000)
+    utimesSync(`${begun}.lock`, longAgo, longAgo)
+    logs.push(await auditLog({ file: begun }))
   })
 })
