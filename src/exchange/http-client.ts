@@ -18,6 +18,8 @@ export interface HttpCall {
 
 export interface HttpAnswer {
   readonly status: number
+  /** What it answers, with all that was added on the way: so that secrets of ours are known where it repeats them. */
+  readonly call?: HttpCall
   /** A header's value by its lower-case name; several values are joined with `, `. */
   header(name: string): string | undefined
   /** Starts the delivery of the body. Exactly one listener. */

@@ -34,7 +34,7 @@ export async function unexpectedAnswer(answer: HttpAnswer, call: HttpCall): Prom
       retryAfter: answer.header('retry-after'),
       text,
     },
-    call,
+    answer.call ?? call,
   )
 }
 
@@ -238,11 +238,13 @@ function titleOf(text: string): string {
 }
 
 /** What the call sent that is nobody's business: all but what the protocol itself says. */
-function secretsOf({ headers }: HttpCall): readonly string[] {
-  return Object.entries(headers)
+function secretsOf({ headers, url }: HttpCall): readonly string[] {
+  const shown = Object.entries(headers)
     .filter(([name]) => !PUBLIC.test(name))
     .flatMap(([, value]) => [value, value.replace(/^\S+\s+/, '')])
-    .filter(secret => secret.length >= 4)
+  const { searchParams, search } = new URL(url)
+  const asked = [...searchParams.values(), ...search.slice(1).split(/[&=]/)]
+  return [...shown, ...asked].filter(secret => secret.length >= 4)
 }
 
 const PUBLIC = /^(accept|content-.*|host|last-event-id|user-agent|mcp-(?!session-id).*)$/i

@@ -31,7 +31,7 @@ export async function refusedAnswer(answer: HttpAnswer, call: HttpCall): Promise
       retryAfter: answer.header('retry-after'),
       text,
     },
-    call,
+    answer.call ?? call,
   )
   return { status: answer.status, response: errorIn(text), text, error }
 }
