@@ -1,28 +1,39 @@
 /**
- * What the guards cost: CPU time of our process per call of a small tool over HTTP, with limits, rules and the audit log, against the same
- * without; in front of a function, which costs next to nothing, and of a program. Rounds alternate, and the medians are compared. Needs a build.
+ * What the guards cost: CPU time of our process per call of a small tool over HTTP, with API keys, limits, rules and the audit log, against the
+ * same without; in both eras, in front of a function, which costs next to nothing, and of a program. Rounds alternate; the ratio is the
+ * median of those of neighbours, since other programs disturb both. Needs a build. CALLS is the number of calls of a round, ROUNDS that of rounds.
  */
 
 import { fork } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Pool } from 'undici'
-import { connect, govern, serve } from '../dist/index.js'
+import { apiKeys, connect, govern, newApiKey, serve } from '../dist/index.js'
 
 const CALLS = Number(process.env.CALLS ?? 6_000)
-const ROUNDS = 7
-const CONNECTIONS = 8
+const ROUNDS = Number(process.env.ROUNDS ?? 9)
+const CONNECTIONS = 64
 
 async function* answer(request) {
-  const result =
-    request.method === 'tools/list'
-      ? { resultType: 'complete', tools: [{ name: 'echo', inputSchema: { type: 'object' } }] }
-      : { resultType: 'complete', content: [{ type: 'text', text: request.params.arguments.text }] }
-  return { jsonrpc: '2.0', id: request.id, result }
+  return { jsonrpc: '2.0', id: request.id, result: { resultType: 'complete', ...resultOf(request) } }
 }
+
+function resultOf({ method, params }) {
+  switch (method) {
+    case 'server/discover':
+      return { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } }
+    case 'tools/list':
+      return { tools: [{ name: 'echo', inputSchema: { type: 'object' } }] }
+    default:
+      return { content: [{ type: 'text', text: params.arguments.text }] }
+  }
+}
+
+const sha256 = text => createHash('sha256').update(text).digest('hex')
 
 async function serveOne(kind, behind) {
   const folder = mkdtempSync(join(tmpdir(), 'guards-'))
@@ -51,7 +62,10 @@ async function serveOne(kind, behind) {
           args: [fileURLToPath(new URL('echo-server.mjs', import.meta.url))],
         })
       : answer
-  const server = await serve(what, { port: 0, guards: governing?.guards })
+  const { key, record } = await newApiKey('bench')
+  const authentication = kind === 'on' ? { methods: [apiKeys({ keys: [record], sha256 })] } : undefined
+  const { guards, onRefused } = governing ?? {}
+  const server = await serve(what, { port: 0, guards, onRefused, authentication })
   process.on('message', async message => {
     if (message === 'cpu') {
       const { user, system } = process.cpuUsage()
@@ -63,34 +77,51 @@ async function serveOne(kind, behind) {
     rmSync(folder, { recursive: true, force: true })
     process.disconnect()
   })
-  process.send(server.url)
+  process.send({ url: server.url, key })
 }
 
-const text = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'tools/call',
-  params: {
-    name: 'echo',
-    arguments: { text: 'hello '.repeat(20) },
-    _meta: {
-      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-      'io.modelcontextprotocol/clientCapabilities': {},
-    },
-  },
-})
-const headers = {
-  'content-type': 'application/json',
-  accept: 'application/json, text/event-stream',
-  'mcp-protocol-version': '2026-07-28',
-  'mcp-method': 'tools/call',
-  'mcp-name': 'echo',
+const META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
 }
-async function started(kind, behind) {
+const params = { name: 'echo', arguments: { text: 'hello '.repeat(20) } }
+const textOf = (method, given) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: given })
+
+/** How a client of an era calls, once it may. */
+async function callOf(era, url, key) {
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    authorization: `Bearer ${key}`,
+  }
+  if (era === 'modern') {
+    const mirrored = {
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'tools/call',
+      'mcp-name': 'echo',
+    }
+    return {
+      headers: { ...headers, ...mirrored },
+      body: textOf('tools/call', { ...params, _meta: META }),
+    }
+  }
+  const clientInfo = { name: 'bench', version: '1' }
+  const body = textOf('initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo })
+  const reply = await fetch(url, { method: 'POST', headers, body })
+  await reply.text()
+  const session = {
+    'mcp-protocol-version': '2025-06-18',
+    'mcp-session-id': reply.headers.get('mcp-session-id'),
+  }
+  return { headers: { ...headers, ...session }, body: textOf('tools/call', params) }
+}
+
+async function started(kind, behind, era) {
   const child = fork(fileURLToPath(import.meta.url), [kind, behind])
-  const [url] = await once(child, 'message')
+  const [{ url, key }] = await once(child, 'message')
   const { origin, pathname } = new URL(url)
   const pool = new Pool(origin, { connections: CONNECTIONS })
+  const { headers, body: text } = await callOf(era, url, key)
   const cpu = async () => {
     child.send('cpu')
     return (await once(child, 'message'))[0]
@@ -120,8 +151,8 @@ async function started(kind, behind) {
   }
 }
 
-async function compare(behind) {
-  const faces = { off: await started('off', behind), on: await started('on', behind) }
+async function compare(behind, era) {
+  const faces = { off: await started('off', behind, era), on: await started('on', behind, era) }
   const times = { off: [], on: [] }
   for (let index = 0; index < ROUNDS; index++)
     for (const name of ['off', 'on']) {
@@ -129,14 +160,16 @@ async function compare(behind) {
       // The first two warm up.
       if (index > 1) times[name].push(time)
     }
+  const ratios = times.off.map((time, index) => time / times.on[index])
   const median = list => list.sort((a, b) => a - b)[Math.floor(list.length / 2)]
   const [off, on] = [median(times.off), median(times.on)]
   process.stdout.write(
-    `${behind}: CPU per call ${off.toFixed(1)} µs without guards, ${on.toFixed(1)} µs with; ratio ${(off / on).toFixed(2)}\n`,
+    `${behind}, ${era}: CPU per call ${off.toFixed(1)} µs without guards, ${on.toFixed(1)} µs with; ratio ${median(ratios).toFixed(2)}\n`,
   )
   for (const face of Object.values(faces)) await face.stop()
 }
 
 const [kind, behind] = process.argv.slice(2)
-if (kind === undefined) for (const each of ['function', 'program']) await compare(each)
-else await serveOne(kind, behind)
+if (kind !== undefined) await serveOne(kind, behind)
+else
+  for (const each of ['function', 'program']) for (const era of ['modern', 'legacy']) await compare(each, era)

@@ -68,6 +68,9 @@ class Rule {
   readonly buckets: TokenBuckets
   readonly limit: RateLimit
   #slot: string | undefined
+  /** Of the call before: who calls is mostly who called then, and making a key of two parts costs more than comparing them. */
+  #parts: readonly [string, string] = ['', '']
+  #pairKey = pairOf('', '')
 
   constructor(limit: RateLimit, maxBuckets: number) {
     this.limit = limit
@@ -76,9 +79,37 @@ class Rule {
 
   /** Milliseconds to wait; undefined where the limit has nothing to do with the call. */
   wait(request: JSONRPCRequest, context: Context, now: number): number | undefined {
-    const key = keyOf(this.limit, request, context.caller)
+    const key = this.#keyOf(request, context.caller)
     this.#slot = key === undefined ? undefined : this.buckets.slotOf(key, now)
     return this.#slot === undefined ? undefined : this.buckets.wait(this.#slot, now)
+  }
+
+  /** Undefined where the call has no such thing, or is none that is counted. */
+  #keyOf(request: JSONRPCRequest, caller: Caller): string | undefined {
+    const { per, tools } = this.limit
+    const isTool = request.method === METHOD_CALL_TOOL
+    const tool = isTool && typeof request.params?.name === 'string' ? request.params.name : undefined
+    if (tools !== undefined && (tool === undefined || !tools.some(pattern => matchesGlob(pattern, tool))))
+      return undefined
+    if (per.length === 0) return ''
+    const first = partOf(per[0] as LimitedBy, caller, tool)
+    if (per.length === 1 || first === undefined) return first
+    if (per.length === 2) {
+      const second = partOf(per[1] as LimitedBy, caller, tool)
+      if (second === undefined) return undefined
+      if (this.#parts[0] !== first || this.#parts[1] !== second) {
+        this.#parts = [first, second]
+        this.#pairKey = pairOf(first, second)
+      }
+      return this.#pairKey
+    }
+    let key = ''
+    for (const by of per) {
+      const part = partOf(by, caller, tool)
+      if (part === undefined) return undefined
+      key += `${part.length}:${part}`
+    }
+    return key
   }
 
   /** Of what `wait` was asked for last. */
@@ -115,20 +146,8 @@ function overRate(
   )
 }
 
-/** Undefined where the call has no such thing, or is none that is counted. */
-function keyOf({ per, tools }: RateLimit, request: JSONRPCRequest, caller: Caller): string | undefined {
-  const isTool = request.method === METHOD_CALL_TOOL
-  const tool = isTool && typeof request.params?.name === 'string' ? request.params.name : undefined
-  if (tools !== undefined && (tool === undefined || !tools.some(pattern => matchesGlob(pattern, tool))))
-    return undefined
-  if (per.length === 1) return partOf(per[0] as LimitedBy, caller, tool)
-  let key = ''
-  for (const by of per) {
-    const part = partOf(by, caller, tool)
-    if (part === undefined) return undefined
-    key += `${part.length}:${part}`
-  }
-  return key
+function pairOf(first: string, second: string): string {
+  return `${first.length}:${first}${second}`
 }
 
 function partOf(by: LimitedBy, caller: Caller, tool: string | undefined): string | undefined {

@@ -76,13 +76,14 @@ export function apiKeys({ keys, sha256, now = Date.now }: ApiKeysOptions): Authe
     expires <= now() ? new CredentialRefusal('The API key has expired') : identity
   return {
     checkCredential({ token }) {
-      const id = KEY.exec(token)?.[1]
-      if (id === undefined) return undefined
-      const record = find(id)
-      const known = proven.get(id)
+      const shown = token.slice(ID_START, ID_END)
+      const listedAs = find(shown)
+      const known = proven.get(shown)
       if (known !== undefined && sameText(token, known.token))
         return unlessExpired(known.identity, known.expires)
-      if (sha256 !== undefined) return conclude(token, record, sha256(token))
+      const id = KEY.exec(token)?.[1]
+      if (id === undefined) return undefined
+      if (sha256 !== undefined) return conclude(token, listedAs, sha256(token))
       return webSha256(token).then(hash => conclude(token, find(id), hash))
     },
   }
@@ -108,6 +109,9 @@ export async function newApiKey(
 }
 
 const KEY = /^anyport_([0-9a-f]{12})_[0-9a-f]{64}$/
+/** Where a key has its id. */
+const ID_START = 8
+const ID_END = 20
 /** No principal of another method looks so: subjects of tokens have their issuer before them, those of certificates a `=`. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/

@@ -122,7 +122,8 @@ export function authentication(options: AuthenticationOptions): HttpMiddleware {
       return Promise.resolve(challenges.refuse(request, undefined))
     }
     // Without a promise where none is needed: keys are checked at once.
-    for (const [index, method] of methods.entries()) {
+    for (let index = 0; index < methods.length; index++) {
+      const method = methods[index] as AuthenticationMethod
       const verdict = method.checkCredential?.(credential)
       if (verdict === undefined) continue
       if (!(verdict instanceof Promise)) return conclude(request, verdict, next)
@@ -168,11 +169,21 @@ function credentialOf(request: HttpRequest): Credential | CredentialRefusal | un
   if (authorization === undefined && key === undefined) return undefined
   if (authorization !== undefined && key !== undefined)
     return new CredentialRefusal('There is a credential in Authorization and another in X-API-Key')
-  const token = key ?? /^bearer +(.*)$/is.exec(authorization as string)?.[1]?.trim()
+  const token = key ?? bearerOf(authorization as string)
   if (token === undefined) return new CredentialRefusal('Authorization must be: Bearer TOKEN')
   // Several headers of one name arrive joined by a comma, which no token has.
   if (token.length > MAX_TOKEN || !TOKEN.test(token)) return new CredentialRefusal('The token is malformed')
   return { from: key === undefined ? 'bearer' : 'api-key', token }
+}
+
+/** By hand, since a pattern for it costs more than all else that is looked at. */
+function bearerOf(authorization: string): string | undefined {
+  if (authorization[6] !== ' ' || authorization.slice(0, 6).toLowerCase() !== 'bearer') return undefined
+  let start = 7
+  let end = authorization.length
+  while (authorization[start] === ' ') start++
+  while (end > start && authorization[end - 1] === ' ') end--
+  return authorization.slice(start, end)
 }
 
 /** What is told to those who stay outside. */

@@ -14,17 +14,7 @@ const MAX_ARGUMENTS = 64 * 1024
 
 /** What follows the number in a line, up to the closing brace. Whatever callers call things, it is printable ASCII. */
 export function encodeRecord(record: AuditRecord): string {
-  let text = `"time":"${record.time}","binding":"${record.binding}"`
-  const { principal, address, session, server, method, target, serverTarget, era } = record
-  if (principal !== undefined) text += `,"principal":${quoted(principal)}`
-  if (address !== undefined) text += `,"address":${quoted(address)}`
-  if (session !== undefined) text += `,"session":"${digestOf(session)}"`
-  if (server !== undefined) text += `,"server":${quoted(server)}`
-  if (method !== undefined) text += `,"method":${quoted(method)}`
-  if (target !== undefined) text += `,"target":${quoted(target)}`
-  if (serverTarget !== undefined) text += `,"serverTarget":${quoted(serverTarget)}`
-  if (era !== undefined) text += `,"era":${quoted(era)}`
-  text += `,"outcome":"${record.outcome}"`
+  let text = `"time":"${record.time}"${callerText(record)}${targetText(record)},"outcome":"${record.outcome}"`
   const { refusedBy, reason, code, status, verb, path } = record
   if (refusedBy !== undefined) text += `,"refusedBy":${quoted(refusedBy)}`
   if (reason !== undefined) text += `,"reason":${quoted(reason)}`
@@ -38,6 +28,55 @@ export function encodeRecord(record: AuditRecord): string {
   if (responseSize !== undefined) text += `,"responseSize":${numeral(responseSize)}`
   if (notifications !== undefined) text += `,"notifications":${notifications}`
   if (record.arguments !== undefined) text += `,"arguments":${encodedArguments(record.arguments)}`
+  return text
+}
+
+let lastCaller: AuditRecord | undefined
+let lastCallerText = ''
+
+/** Who calls is mostly who called before. */
+function callerText(record: AuditRecord): string {
+  const { binding, principal, address, session } = record
+  const last = lastCaller
+  if (
+    last !== undefined &&
+    last.binding === binding &&
+    last.principal === principal &&
+    last.address === address &&
+    last.session === session
+  )
+    return lastCallerText
+  let text = `,"binding":"${binding}"`
+  if (principal !== undefined) text += `,"principal":${quoted(principal)}`
+  if (address !== undefined) text += `,"address":${quoted(address)}`
+  if (session !== undefined) text += `,"session":"${digestOf(session)}"`
+  lastCaller = record
+  lastCallerText = text
+  return text
+}
+
+let lastTarget: AuditRecord | undefined
+let lastTargetText = ''
+
+function targetText(record: AuditRecord): string {
+  const { server, method, target, serverTarget, era } = record
+  const last = lastTarget
+  if (
+    last !== undefined &&
+    last.method === method &&
+    last.target === target &&
+    last.server === server &&
+    last.serverTarget === serverTarget &&
+    last.era === era
+  )
+    return lastTargetText
+  let text = server === undefined ? '' : `,"server":${quoted(server)}`
+  if (method !== undefined) text += `,"method":${quoted(method)}`
+  if (target !== undefined) text += `,"target":${quoted(target)}`
+  if (serverTarget !== undefined) text += `,"serverTarget":${quoted(serverTarget)}`
+  if (era !== undefined) text += `,"era":${quoted(era)}`
+  lastTarget = record
+  lastTargetText = text
   return text
 }
 

@@ -68,8 +68,9 @@ class FileAuditLog implements AuditLog {
   blocked: string | undefined
   readonly #options: AuditLogOptions
   readonly #maxPending: number
+  readonly #maxSize: number
   readonly #release: () => void
-  readonly #lines = new WaitingLines(MAX_GROUP)
+  readonly #lines: WaitingLines
   #file: FileHandle
   #size: number
   /** Of the last line that waits or is written. */
@@ -89,6 +90,8 @@ class FileAuditLog implements AuditLog {
   constructor(options: AuditLogOptions, file: FileHandle, end: LogEnd, release: () => void) {
     this.#options = options
     this.#maxPending = options.maxPending ?? 10_000
+    this.#maxSize = options.maxSize ?? 100 * 1024 * 1024
+    this.#lines = new WaitingLines(Math.min(MAX_GROUP, this.#maxSize))
     this.#file = file
     this.#size = end.size
     this.#sequence = end.sequence
@@ -177,9 +180,9 @@ class FileAuditLog implements AuditLog {
 
   /** May be repeated. */
   async #writeGroup({ bytes, used }: Chunk): Promise<void> {
-    const { maxSize = 100 * 1024 * 1024, key, durable } = this.#options
+    const { key, durable } = this.#options
     if (this.#unclean) await this.#clean()
-    if (this.#size >= maxSize) await this.#rotate()
+    if (this.#size >= this.#maxSize) await this.#rotate()
     // In place of the last brace.
     let length = used - 1
     // So that it can be checked when the file before has been deleted.
