@@ -34,13 +34,22 @@ export type { ServerStatus } from './gateway/server-states.js'
 export type { LossKind } from './legacy/losses.js'
 export type { AccessMatch, AccessRule, AccessRules } from './middleware/exchange/access-rules.js'
 export { accessRules } from './middleware/exchange/access-rules.js'
-export type { AuditOptions, AuditOutcome, AuditRecord, AuditSink } from './middleware/exchange/audit.js'
+export type {
+  AuditOptions,
+  AuditOutcome,
+  AuditRecord,
+  AuditSink,
+  RefusalSummary,
+} from './middleware/exchange/audit.js'
 export { audit, namedServer } from './middleware/exchange/audit.js'
 export type { AuthorizationOptions } from './middleware/exchange/authorization.js'
 export { authorization } from './middleware/exchange/authorization.js'
+export type { BoundedRefusals, RefusalBounds } from './middleware/exchange/bounded-refusals.js'
+export { boundedRefusals } from './middleware/exchange/bounded-refusals.js'
 export type { LimitedBy, LimitOptions, RateLimit } from './middleware/exchange/limits.js'
 export { limits } from './middleware/exchange/limits.js'
 export { parseRateLimit } from './middleware/exchange/rate-limit.js'
+export { refusalRecord } from './middleware/exchange/refusal-record.js'
 export type { AddressGuardOptions } from './middleware/http/address-guard.js'
 export { addressGuard } from './middleware/http/address-guard.js'
 export type { ApiKeyRecord, ApiKeysOptions, NewApiKey } from './middleware/http/api-keys.js'
