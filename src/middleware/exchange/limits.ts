@@ -54,12 +54,14 @@ export function limits(options: LimitOptions): Middleware {
     const notes = context.get(CALL_NOTES)
     if (notes === undefined || notes.onEnd !== undefined) return new CountedCall(open, next, request, context)
     // The call has begun, and somebody watches it already.
-    const principal = context.caller.principal ?? ''
-    if (!open.begin(principal)) {
+    const count = open.begin(context.caller.principal ?? '')
+    if (count === undefined) {
       noteRefusal(context, 'limits', 'concurrency')
       return refusing(open.refusal())
     }
-    notes.onEnd = () => open.end(principal)
+    notes.onEnd = () => {
+      count.open--
+    }
     return next(request, context)
   }
 }
@@ -166,25 +168,39 @@ function partOf(by: LimitedBy, caller: Caller, tool: string | undefined): string
   }
 }
 
+interface OpenCount {
+  open: number
+}
+
+/** Principals that may at least be kept although they have no call open. */
+const MIN_KEPT = 1_000
+
 class OpenCalls {
   readonly #limit: number
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Map<string, OpenCount>()
+  #sweepAbove = MIN_KEPT
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  begin(principal: string): boolean {
-    const count = this.#counts.get(principal) ?? 0
-    if (count >= this.#limit) return false
-    this.#counts.set(principal, count + 1)
-    return true
+  /** Counts one more, until whoever began it ends it; undefined where there are too many. */
+  begin(principal: string): OpenCount | undefined {
+    let count = this.#counts.get(principal)
+    if (count === undefined) {
+      if (this.#counts.size >= this.#sweepAbove) this.#sweep()
+      count = { open: 0 }
+      this.#counts.set(principal, count)
+    }
+    if (count.open >= this.#limit) return undefined
+    count.open++
+    return count
   }
 
-  end(principal: string): void {
-    const count = (this.#counts.get(principal) ?? 1) - 1
-    if (count > 0) this.#counts.set(principal, count)
-    else this.#counts.delete(principal)
+  /** Only now and then: a map from which each call deletes costs more than all else here. */
+  #sweep(): void {
+    for (const [principal, { open }] of this.#counts) if (open === 0) this.#counts.delete(principal)
+    this.#sweepAbove = Math.max(MIN_KEPT, 2 * this.#counts.size)
   }
 
   refusal(): TransportError {
@@ -204,7 +220,7 @@ class CountedCall extends Watched {
   readonly #next: Handler
   readonly #request: JSONRPCRequest
   readonly #context: Context
-  #counted = false
+  #count: OpenCount | undefined
 
   constructor(open: OpenCalls, next: Handler, request: JSONRPCRequest, context: Context) {
     super()
@@ -215,18 +231,14 @@ class CountedCall extends Watched {
   }
 
   protected begin(): Exchange {
-    this.#counted = this.#open.begin(this.#principal)
-    if (this.#counted) return this.#next(this.#request, this.#context)
+    this.#count = this.#open.begin(this.#context.caller.principal ?? '')
+    if (this.#count !== undefined) return this.#next(this.#request, this.#context)
     noteRefusal(this.#context, 'limits', 'concurrency')
     throw this.#open.refusal()
   }
 
   protected ended(): undefined {
-    if (this.#counted) this.#open.end(this.#principal)
-  }
-
-  get #principal(): string {
-    return this.#context.caller.principal ?? ''
+    if (this.#count !== undefined) this.#count.open--
   }
 }
 

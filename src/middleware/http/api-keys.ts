@@ -139,9 +139,11 @@ function claimsOf({ id, name, scopes }: ApiKeyRecord): JSONObject {
 
 /** Looks at all of it, however early it differs. */
 function sameText(one: string, other: string): boolean {
-  let difference = one.length ^ other.length
+  // How long they are is no secret.
+  if (one.length !== other.length) return false
+  let difference = 0
   for (let index = 0; index < one.length; index++)
-    difference |= one.charCodeAt(index) ^ other.charCodeAt(index % other.length)
+    difference |= one.charCodeAt(index) ^ other.charCodeAt(index)
   return difference === 0
 }
 

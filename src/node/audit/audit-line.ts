@@ -51,7 +51,7 @@ function callerText(record: AuditRecord): string {
   if (address !== undefined) text += `,"address":${quoted(address)}`
   if (session !== undefined) text += `,"session":"${digestOf(session)}"`
   lastCaller = record
-  lastCallerText = text
+  lastCallerText = flat(text)
   return text
 }
 
@@ -76,7 +76,13 @@ function targetText(record: AuditRecord): string {
   if (serverTarget !== undefined) text += `,"serverTarget":${quoted(serverTarget)}`
   if (era !== undefined) text += `,"era":${quoted(era)}`
   lastTarget = record
-  lastTargetText = text
+  lastTargetText = flat(text)
+  return text
+}
+
+/** The same text in one piece, since looking into it puts its pieces together: else that is done again for each line that it is part of. */
+function flat(text: string): string {
+  text.charCodeAt(text.length - 1)
   return text
 }
 
