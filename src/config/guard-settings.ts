@@ -37,6 +37,7 @@ export const GUARD_KINDS = {
   auditRedact: 'texts',
   auditDurable: 'flag',
   auditOnFailure: 'text',
+  auditRefusals: 'text',
   auditMaxSize: 'text',
   auditKeep: 'number',
   auditKey: 'text',

@@ -51,6 +51,7 @@ export interface GuardSettings {
   readonly auditRedact?: readonly string[]
   readonly auditDurable?: boolean
   readonly auditOnFailure?: 'block' | 'continue'
+  readonly auditRefusals?: 'bounded' | 'all'
   readonly auditMaxSize?: number
   readonly auditKeep?: number
   readonly auditKey?: string
@@ -135,6 +136,8 @@ function valueOfText(key: GuardKey, text: string, file: string): unknown {
       return oneOf(text, ['x-forwarded', 'forwarded'])
     case 'auditOnFailure':
       return oneOf(text, ['block', 'continue'])
+    case 'auditRefusals':
+      return oneOf(text, ['bounded', 'all'])
     case 'authIssuer':
     case 'authJwks':
     case 'authIntrospection':

@@ -62,6 +62,7 @@ const ALL = {
   auditRedact: ['iban'],
   auditDurable: false,
   auditOnFailure: 'continue',
+  auditRefusals: 'all',
   auditMaxSize: '10MiB',
   auditKeep: 5,
   auditKey: '${file:key.txt}',
@@ -112,6 +113,7 @@ const WRONG: readonly (readonly [string, unknown, RegExp])[] = [
   ['rules', { allow: {} }, /a list of rules, or a file/],
   ['rules', [{ alow: {} }], /the rule/],
   ['auditOnFailure', 'panic', /expected "block" or "continue"/],
+  ['auditRefusals', 'none', /expected "bounded" or "all"/],
   ['auditMaxSize', 'big', /big/],
   ['auditKey', 'planted', /at least 16 characters/],
 ]
