@@ -1,0 +1,243 @@
+/** What a server lists is compared with what somebody has accepted of it, and looked at for what is odd. */
+
+import type { Context } from '../../exchange/context.js'
+import { orCancelled } from '../../exchange/deadline.js'
+import type { Exchange, Handler, Middleware } from '../../exchange/exchange.js'
+import { printable } from '../../exchange/printable.js'
+import { refusing } from '../../exchange/refusing.js'
+import { whileWaiting } from '../../exchange/while-waiting.js'
+import { INVALID_PARAMS, RpcError } from '../../protocol/errors.js'
+import type { JSONObject, JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
+import { isObject } from '../../protocol/meta.js'
+import { METHOD_DISCOVER } from '../../protocol/methods.js'
+import { withResultKey } from '../../protocol/raw-json.js'
+import { noteRefusal } from './call-record.js'
+import { type Flag, flagsOf } from './definitions/flags.js'
+import { type DefinitionKind, kindOfList, LISTS, type ListedKind, SINGULAR } from './definitions/kinds.js'
+import {
+  Answered,
+  type Listed,
+  type ListedDefinitions,
+  listedDefinitions,
+  sharesDefinitions,
+} from './definitions/listed-definitions.js'
+import { type CompiledPins, compilePins, nameOfDefinition, type ServerPins } from './definitions/pins.js'
+import { targetKindOf, targetOf } from './target-of.js'
+
+/** `off`: only what is odd is told; `warn`: what differs as well; `strict`: what differs is not there. */
+export type PinMode = 'off' | 'warn' | 'strict'
+
+export interface PinnedOptions {
+  /** What was accepted of the server; nothing of it where this is missing. Asked for with each list, so that it may change. */
+  readonly pins?: ServerPins | (() => ServerPins | undefined) | undefined
+  /** Default `warn`. */
+  readonly mode?: PinMode | undefined
+  /** What differs and what is odd, once for each definition. */
+  readonly onEvent?: ((event: DefinitionEvent) => void) | undefined
+}
+
+export type DefinitionEvent =
+  /** A definition is not as it was accepted. `blocked`: it is neither listed nor called. */
+  | {
+      readonly type: 'definition-differs'
+      readonly how: 'changed' | 'added' | 'duplicate'
+      readonly kind: DefinitionKind
+      readonly name: string
+      /** Paths of the members that are others, for one that has changed. */
+      readonly members: readonly string[]
+      readonly blocked: boolean
+    }
+  /** Nothing was accepted of the server. */
+  | { readonly type: 'server-not-pinned'; readonly blocked: boolean }
+  /** A definition has invisible characters, or speaks to the model. */
+  | {
+      readonly type: 'definition-flagged'
+      readonly kind: DefinitionKind
+      readonly name: string
+      readonly flags: readonly Flag[]
+    }
+
+/**
+ * Goes around one server, where names are its own. With `strict`, a tool or prompt is called only if the server lists it as it was
+ * accepted: where the list that is known is older than 30 seconds, or the server said that it has changed, it is
+ * asked for first. Resources that no list names are not compared.
+ */
+export function pinned(options: PinnedOptions = {}): Middleware {
+  const { mode = 'warn' } = options
+  if (!['off', 'warn', 'strict'].includes(mode))
+    throw new TypeError(`mode: expected "off", "warn" or "strict", got ${JSON.stringify(mode)}`)
+  return next => {
+    const { handler: inner, definitions } = listedDefinitions(next)
+    const guard = new PinGuard(inner, definitions, mode, options)
+    return sharesDefinitions(guard.handler, definitions)
+  }
+}
+
+/** What is wrong with a definition; undefined for nothing. */
+type Wrong = 'changed' | 'added' | 'duplicate'
+
+class PinGuard {
+  readonly #inner: Handler
+  readonly #definitions: ListedDefinitions
+  readonly #mode: PinMode
+  readonly #options: PinnedOptions
+  #source: ServerPins | undefined
+  #compiled: CompiledPins | undefined
+  #verdicts = new WeakMap<JSONObject, Wrong | 'accepted'>()
+  readonly #looked = new WeakSet<JSONObject>()
+  readonly #told = new Set<string>()
+
+  constructor(inner: Handler, definitions: ListedDefinitions, mode: PinMode, options: PinnedOptions) {
+    this.#inner = inner
+    this.#definitions = definitions
+    this.#mode = mode
+    this.#options = options
+  }
+
+  readonly handler: Handler = (request, context) => {
+    const { method } = request
+    const listed = kindOfList(method)
+    if (listed !== undefined)
+      return new Answered(this.#inner(request, context), (result, response) =>
+        this.#onList(listed, request, context, result, response),
+      )
+    if (method === METHOD_DISCOVER)
+      return new Answered(this.#inner(request, context), (result, response) =>
+        this.#onDiscovered(result, response),
+      )
+    if (this.#mode !== 'strict') return this.#inner(request, context)
+    const kind = targetKindOf(request)
+    const name = targetOf(request)
+    if (kind === undefined || name === undefined || !this.#covers(kind)) return this.#inner(request, context)
+    const found = this.#definitions.find(kind, name, request, context)
+    if (found instanceof Promise) return this.#later(found, kind, name, request, context)
+    return this.#mayCall(found, kind) ? this.#inner(request, context) : refuse(kind, name, context)
+  }
+
+  async *#later(
+    finding: Promise<Listed | undefined>,
+    kind: ListedKind,
+    name: string,
+    request: JSONRPCRequest,
+    context: Context,
+  ): Exchange {
+    const found = yield* whileWaiting(orCancelled(finding, context), request)
+    if (!this.#mayCall(found, kind)) return yield* refuse(kind, name, context)
+    return yield* this.#inner(request, context)
+  }
+
+  #mayCall(found: Listed | undefined, kind: ListedKind): boolean {
+    // A resource that no list names may be one of a template, or one that a result has pointed to.
+    if (found === undefined) return kind === 'resources'
+    return this.#wrongWith(kind, found.definition, found.duplicate) === undefined
+  }
+
+  #onList(
+    kind: ListedKind,
+    request: JSONRPCRequest,
+    context: Context,
+    result: JSONObject,
+    response: JSONRPCResponse,
+  ): JSONRPCResponse | undefined {
+    const { field, key } = LISTS[kind]
+    const entries = result[field]
+    if (!Array.isArray(entries)) return undefined
+    const kept = entries.filter(entry => {
+      const name = isObject(entry) ? entry[key] : undefined
+      // What has no name was never accepted.
+      if (!isObject(entry) || typeof name !== 'string') return this.#mode !== 'strict'
+      const definition = this.#definitions.shared(entry)
+      const duplicate = this.#definitions.entry(kind, name, request, context)?.duplicate === true
+      const wrong = this.#wrongWith(kind, definition, duplicate)
+      return wrong === undefined || this.#mode !== 'strict'
+    })
+    return kept.length === entries.length ? undefined : withField(response, field, kept)
+  }
+
+  #onDiscovered({ instructions }: JSONObject, response: JSONRPCResponse): JSONRPCResponse | undefined {
+    if (typeof instructions !== 'string' || instructions === '') return undefined
+    const definition = this.#definitions.shared({ instructions })
+    const wrong = this.#wrongWith('instructions', definition, false)
+    if (wrong === undefined || this.#mode !== 'strict') return undefined
+    return withField(response, 'instructions', undefined)
+  }
+
+  /** Tells, too, of what is new. */
+  #wrongWith(kind: DefinitionKind, definition: JSONObject, duplicate: boolean): Wrong | undefined {
+    const name = nameOfDefinition(kind, definition) ?? ''
+    if (!this.#looked.has(definition)) {
+      this.#looked.add(definition)
+      const flags = flagsOf(definition)
+      if (flags.length > 0) this.#options.onEvent?.({ type: 'definition-flagged', kind, name, flags })
+    }
+    if (this.#mode === 'off') return undefined
+    const pins = this.#pins()
+    const blocked = this.#mode === 'strict'
+    if (pins === undefined) {
+      if (this.#isNew('server')) this.#options.onEvent?.({ type: 'server-not-pinned', blocked })
+      return 'added'
+    }
+    if (!pins.covers(kind)) return undefined
+    if (duplicate) {
+      if (this.#isNew(`${kind} ${name}`))
+        this.#options.onEvent?.({
+          type: 'definition-differs',
+          how: 'duplicate',
+          kind,
+          name,
+          members: [],
+          blocked,
+        })
+      return 'duplicate'
+    }
+    const known = this.#verdicts.get(definition)
+    if (known !== undefined) return known === 'accepted' ? undefined : known
+    const verdict = pins.verdict(kind, definition)
+    this.#verdicts.set(definition, verdict.is)
+    if (verdict.is === 'accepted') return undefined
+    const members = verdict.is === 'changed' ? verdict.differences.map(({ path }) => path) : []
+    this.#options.onEvent?.({ type: 'definition-differs', how: verdict.is, kind, name, members, blocked })
+    return verdict.is
+  }
+
+  #covers(kind: ListedKind): boolean {
+    return this.#pins()?.covers(kind) ?? true
+  }
+
+  #pins(): CompiledPins | undefined {
+    const { pins } = this.#options
+    const source = typeof pins === 'function' ? pins() : pins
+    if (source !== this.#source) {
+      this.#source = source
+      this.#compiled = source === undefined ? undefined : compilePins(source)
+      this.#verdicts = new WeakMap()
+      this.#told.clear()
+    }
+    return this.#compiled
+  }
+
+  #isNew(key: string): boolean {
+    return this.#told.size < MAX_TOLD && this.#told.size < this.#told.add(key).size
+  }
+}
+
+/** Duplicates that are told of. */
+const MAX_TOLD = 10_000
+
+function refuse(kind: ListedKind, name: string, context: Context): Exchange {
+  noteRefusal(context, 'pin')
+  const shown = printable(name.slice(0, 256))
+  return refusing(
+    new RpcError(
+      INVALID_PARAMS,
+      `Unknown ${SINGULAR[kind]}: ${shown} (what the server lists under this name was not accepted: see "anyport pin --check", and accept it with "anyport pin --accept")`,
+      { option: '--pin', ...(kind === 'resources' ? { uri: name } : {}) },
+    ),
+  )
+}
+
+function withField(response: JSONRPCResponse, field: string, value: unknown): JSONRPCResponse {
+  return 'error' in response
+    ? response
+    : { ...response, result: withResultKey(response.result, field, value) }
+}
