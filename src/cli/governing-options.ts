@@ -21,6 +21,19 @@ export const GOVERNING_OPTIONS = {
     metavar: 'FILE',
     group,
   }),
+  pin: value(
+    'What "anyport pin" has noted of the server against what it says now: warn reports what differs, strict hides it and refuses its calls (default off)',
+    oneOf('off', 'warn', 'strict'),
+    { metavar: 'MODE', group },
+  ),
+  'pin-file': value(
+    'File of these notes (default anyport.lock.json beside the configuration, or here)',
+    text,
+    { metavar: 'FILE', group },
+  ),
+  'validate-arguments': flag('Refuse calls of tools whose arguments do not fit the schema of the tool', {
+    group,
+  }),
   audit: value('File that gets a line for each call, those that were refused included', text, {
     metavar: 'FILE',
     group,

@@ -24,6 +24,7 @@ Usage: anyport COMMAND [options]
   login URL         Sign in to a remote server
   logout URL        End that sign-in
   whoami [URL]      Show it
+  pin               Note what servers define, so that a change of it is noticed
   keys              Make, list and revoke API keys for serve --keys
   ps                List the shared servers of serve --shared
   stop              Stop them

@@ -52,6 +52,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async argv => (await import('./login.js')).whoamiCommand(argv),
     help: async () => (await import('./sign-in-options.js')).WHOAMI,
   },
+  pin: {
+    run: async argv => (await import('./pin.js')).pinCommand(argv),
+    help: async () => (await import('./pin-options.js')).PIN,
+  },
   keys: {
     run: async argv => (await import('./keys.js')).keysCommand(argv),
     help: async () => (await import('./keys-options.js')).KEYS,

@@ -5,7 +5,12 @@ import type { UpstreamOptions } from '../client/upstream.js'
 import { ConfigError, formatProblem } from '../config/problem.js'
 import type { GatewayEvent } from '../gateway/events.js'
 import { createSealer } from '../legacy/request-state.js'
-import { type ConfigEvent, type ConfigGateway, configGateway } from '../node/config/config-gateway.js'
+import {
+  type ConfigEvent,
+  type ConfigGateway,
+  type ConfigGatewayOptions,
+  configGateway,
+} from '../node/config/config-gateway.js'
 import { discoverConfig } from '../node/config/config-places.js'
 import type { Governing } from '../node/govern.js'
 import type { Log } from '../node/log.js'
@@ -28,6 +33,7 @@ export interface ServeConfigOptions {
   readonly common: UpstreamOptions & { readonly stateKey?: string | undefined }
   readonly version: string
   readonly governing?: Governing
+  readonly guardsIn: ConfigGatewayOptions['guardsIn']
   readonly onServerEvent: (server: string, event: ServeEvent) => void
 }
 
@@ -58,6 +64,7 @@ export async function openConfig(parsed: Parsed, given: ServeConfigOptions): Pro
       ...(given.governing === undefined
         ? {}
         : { around: given.governing.around, audienceOf: given.governing.audienceOf }),
+      guardsIn: given.guardsIn,
       watch: !options['no-watch'],
       serverInfo: { name: 'anyport', version },
       ...(stateKey === undefined ? {} : { sealer: await createSealer(stateKey) }),

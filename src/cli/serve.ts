@@ -2,9 +2,11 @@
 
 import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
+import type { ServerEntry } from '../config/server-entry.js'
 import { TransportError } from '../exchange/errors.js'
 import type { LossKind } from '../legacy/losses.js'
-import type { ConfigGateway } from '../node/config/config-gateway.js'
+import type { ConfigGateway, ConfigGatewayOptions } from '../node/config/config-gateway.js'
+import type { LoadedConfig } from '../node/config/load-config.js'
 import type { Governing } from '../node/govern.js'
 import { collectWhenIdle } from '../node/idle-collection.js'
 import { createLog, type Log, useColors, withFields } from '../node/log.js'
@@ -14,7 +16,9 @@ import { serverCache } from '../node/storage/server-cache.js'
 import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
 import { accessOf } from './access.js'
+import { serverName } from './announce.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
+import { type Definitions, openDefinitions } from './definitions.js'
 import { describeError } from './describe-error.js'
 import { openGoverning } from './governing.js'
 import { noiseLog } from './log-noise.js'
@@ -48,8 +52,16 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   })
   const governing = await openGoverning(parsed, many, log, inFile)
-  const config = many ? await openConfig(parsed, log, own, governing) : undefined
+  let definitions: Definitions | undefined
+  const guardsIn = async ({ file, gateway, servers }: LoadedConfig) => {
+    const modes = servers.map(({ settings }) => settings?.pin)
+    const opened = await openDefinitions({ options, log, config: { file, gateway }, modes })
+    definitions = opened
+    return ({ name, settings }: ServerEntry) => opened.guards(name, settings)
+  }
+  const config = many ? await openConfig(parsed, log, own, governing, guardsIn) : undefined
   const target = config === undefined ? await targetOf(parsed, log) : { name: namesOf(config) }
+  if (config === undefined) definitions = await openDefinitions({ options, log })
   const unusable = new Unusable()
   // Before anything is started: a signal that nobody hears would leave the server behind.
   const signal = signalled(config)
@@ -66,13 +78,17 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
     server = await serve(config?.gateway ?? (target as Target | RemoteTarget), {
       ...serveOptions(parsed),
       ...access.options,
-      guards: governing?.guards,
+      guards: [
+        ...(governing?.guards ?? []),
+        ...(config === undefined ? (definitions?.guards(serverName(target.name)) ?? []) : []),
+      ],
       onRefused: governing?.onRefused,
       clientInfo: { name: 'anyport', version: own },
       onEvent,
     })
   } catch (error) {
     await config?.close()
+    definitions?.close()
     await governing?.close()
     throw error instanceof TypeError ? new UsageError(error.message) : error
   }
@@ -95,6 +111,7 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
   }
   access.close()
   await config?.close()
+  definitions?.close()
   await governing?.close()
   await log.flush()
   return 0
@@ -130,12 +147,14 @@ async function openConfig(
   log: Log,
   version: string,
   governing: Governing | undefined,
+  guardsIn: ConfigGatewayOptions['guardsIn'],
 ): Promise<ConfigGateway> {
   const noises = new Map<string, ReturnType<typeof noiseLog>>()
   const { openConfig } = await import('./serve-config.js')
   return await openConfig(parsed, {
     log,
     version,
+    guardsIn,
     ...(governing === undefined ? {} : { governing }),
     common: { ...serveOptions(parsed), clientInfo: { name: 'anyport', version } },
     onServerEvent: (server, event) => {
@@ -196,7 +215,8 @@ export function serveOptions({ options, given }: Pick<Parsed, 'options' | 'given
     probeTimeout: options['probe-timeout'],
     ...(options.lazy ? { eager: false } : {}),
     ...(options.eager ? { eager: true } : {}),
-    strictStart: options['strict-start'],
+    // What was remembered of a server says nothing about what it is now.
+    strictStart: options['strict-start'] || options.pin === 'strict',
     spares: options.warm,
     ...(options['idle-timeout'] === undefined ? {} : { idleTimeout: options['idle-timeout'] }),
     maxRestarts: options['max-restarts'],

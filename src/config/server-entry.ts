@@ -125,7 +125,13 @@ export interface ServerSettings {
   readonly maxConcurrent?: number
   /** Who may use what of it. What the rules for all deny stays denied. */
   readonly rules?: readonly PlainObject[]
+  /** What is done about definitions that differ from those pinned. Default as the gateway's. */
+  readonly pin?: (typeof PIN_MODES)[number]
+  /** Arguments of tools are checked against their schemas. Default as the gateway's. */
+  readonly validateArguments?: boolean
 }
+
+export const PIN_MODES = ['off', 'warn', 'strict'] as const
 
 export const NAME_STYLES = ['server__tool', 'server_tool', 'server-tool', 'none'] as const
 
@@ -146,6 +152,10 @@ export interface GatewaySettings {
   readonly deny?: readonly string[]
   /** How long a list waits for one server, in milliseconds. */
   readonly listTimeout?: number
+  /** What is done about definitions that differ from those pinned. Default `off`. */
+  readonly pin?: (typeof PIN_MODES)[number]
+  /** Arguments of tools are checked against their schemas. Default false. */
+  readonly validateArguments?: boolean
 }
 
 export interface ForeignFields {

@@ -3,7 +3,7 @@
 import { describe, Fields, type Reading } from './fields.js'
 import { GUARD_KEYS, type GuardEntry, readGuards } from './guard-settings.js'
 import { nearest } from './nearest.js'
-import { type GatewaySettings, NAME_STYLES, type ServerSettings } from './server-entry.js'
+import { type GatewaySettings, NAME_STYLES, PIN_MODES, type ServerSettings } from './server-entry.js'
 import { type PlainObject, type SourceEntry, type SourceMap, toPlain } from './source.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js'
 import { anyportVariables } from './variables.js'
@@ -25,6 +25,8 @@ export const SERVER_KEYS = [
   'rateLimit',
   'maxConcurrent',
   'rules',
+  'pin',
+  'validateArguments',
 ] as const
 export const GATEWAY_KEYS = [
   'style',
@@ -35,6 +37,8 @@ export const GATEWAY_KEYS = [
   'allow',
   'deny',
   'listTimeout',
+  'pin',
+  'validateArguments',
   'servers',
   ...GUARD_KEYS,
 ] as const
@@ -58,6 +62,8 @@ export function readFileSettings(reading: Reading, entry: SourceEntry): FileSett
   set(gateway, 'lazy', fields.flag('lazy'))
   for (const key of ['always', 'allow', 'deny'] as const) set(gateway, key, texts(fields, key))
   set(gateway, 'listTimeout', duration(fields, 'listTimeout'))
+  set(gateway, 'pin', fields.oneOf('pin', PIN_MODES))
+  set(gateway, 'validateArguments', fields.flag('validateArguments'))
   const servers = new Map<string, ServerSettings>()
   const map = fields.take('servers')
   if (map?.node.kind === 'map') {
@@ -93,6 +99,8 @@ export function readServerSettings(reading: Reading, owner: string, entry: Sourc
   set(settings, 'rateLimit', rates(fields))
   set(settings, 'maxConcurrent', wholeNumber(fields, 'maxConcurrent', 1, 1_000_000))
   set(settings, 'rules', rules(fields))
+  set(settings, 'pin', fields.oneOf('pin', PIN_MODES))
+  set(settings, 'validateArguments', fields.flag('validateArguments'))
   warnOfUnknown(fields, SERVER_KEYS)
   return settings
 }

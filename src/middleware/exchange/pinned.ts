@@ -9,7 +9,7 @@ import { whileWaiting } from '../../exchange/while-waiting.js'
 import { INVALID_PARAMS, RpcError } from '../../protocol/errors.js'
 import type { JSONObject, JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
 import { isObject } from '../../protocol/meta.js'
-import { METHOD_DISCOVER } from '../../protocol/methods.js'
+import { METHOD_DISCOVER, METHOD_LISTEN } from '../../protocol/methods.js'
 import { withResultKey } from '../../protocol/raw-json.js'
 import { noteRefusal } from './call-record.js'
 import { type Flag, flagsOf } from './definitions/flags.js'
@@ -21,6 +21,7 @@ import {
   listedDefinitions,
   sharesDefinitions,
 } from './definitions/listed-definitions.js'
+import { ListensToPins } from './definitions/listens-to-pins.js'
 import { type CompiledPins, compilePins, nameOfDefinition, type ServerPins } from './definitions/pins.js'
 import { targetKindOf, targetOf } from './target-of.js'
 
@@ -28,12 +29,19 @@ import { targetKindOf, targetOf } from './target-of.js'
 export type PinMode = 'off' | 'warn' | 'strict'
 
 export interface PinnedOptions {
-  /** What was accepted of the server; nothing of it where this is missing. Asked for with each list, so that it may change. */
-  readonly pins?: ServerPins | (() => ServerPins | undefined) | undefined
+  /** What was accepted of the server; nothing of it where this is missing. */
+  readonly pins?: ServerPins | PinSource | undefined
   /** Default `warn`. */
   readonly mode?: PinMode | undefined
   /** What differs and what is odd, once for each definition. */
   readonly onEvent?: ((event: DefinitionEvent) => void) | undefined
+}
+
+/** Accepted definitions that may become others while a server is served. */
+export interface PinSource {
+  current(): ServerPins | undefined
+  /** Calls back when they are others: those who listen are told that the lists have changed. Returns how to stop. */
+  onChange(listener: () => void): () => void
 }
 
 export type DefinitionEvent =
@@ -81,6 +89,7 @@ class PinGuard {
   readonly #definitions: ListedDefinitions
   readonly #mode: PinMode
   readonly #options: PinnedOptions
+  readonly #changes: PinSource['onChange'] | undefined
   #source: ServerPins | undefined
   #compiled: CompiledPins | undefined
   #verdicts = new WeakMap<JSONObject, Wrong | 'accepted'>()
@@ -92,6 +101,8 @@ class PinGuard {
     this.#definitions = definitions
     this.#mode = mode
     this.#options = options
+    const { pins } = options
+    this.#changes = isSource(pins) ? listener => pins.onChange(listener) : undefined
   }
 
   readonly handler: Handler = (request, context) => {
@@ -106,6 +117,8 @@ class PinGuard {
         this.#onDiscovered(result, response),
       )
     if (this.#mode !== 'strict') return this.#inner(request, context)
+    if (method === METHOD_LISTEN && this.#changes !== undefined)
+      return new ListensToPins(this.#inner(request, context), request.id, this.#changes)
     const kind = targetKindOf(request)
     const name = targetOf(request)
     if (kind === undefined || name === undefined || !this.#covers(kind)) return this.#inner(request, context)
@@ -206,7 +219,7 @@ class PinGuard {
 
   #pins(): CompiledPins | undefined {
     const { pins } = this.#options
-    const source = typeof pins === 'function' ? pins() : pins
+    const source = isSource(pins) ? pins.current() : pins
     if (source !== this.#source) {
       this.#source = source
       this.#compiled = source === undefined ? undefined : compilePins(source)
@@ -240,4 +253,8 @@ function withField(response: JSONRPCResponse, field: string, value: unknown): JS
   return 'error' in response
     ? response
     : { ...response, result: withResultKey(response.result, field, value) }
+}
+
+function isSource(pins: PinnedOptions['pins']): pins is PinSource {
+  return pins !== undefined && 'current' in pins
 }

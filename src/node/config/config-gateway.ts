@@ -2,6 +2,7 @@
 
 import { realpathSync } from 'node:fs'
 import type { ServerEntry } from '../../config/server-entry.js'
+import type { Middleware } from '../../exchange/exchange.js'
 import { type GatewayTarget, gateway, type ServerGateway, type ServerGatewayOptions } from '../gateway.js'
 import { type ConfigServersOptions, serverOf } from './config-servers.js'
 import { type LoadConfigOptions, type LoadedConfig, loadConfig } from './load-config.js'
@@ -24,6 +25,10 @@ export type ConfigEvent =
 export interface ConfigGatewayOptions
   extends ServerGatewayOptions,
     Pick<ConfigServersOptions, 'limits' | 'http' | 'signIn' | 'onStderr' | 'onLaunch'> {
+  /** What goes directly around each server, once the file is read. Default: nothing. */
+  readonly guardsIn?:
+    | ((config: LoadedConfig) => Promise<(entry: ServerEntry) => readonly Middleware[]>)
+    | undefined
   readonly load: LoadConfigOptions
   /** Follows changes of the file. Default true. */
   readonly watch?: boolean | WatchFileOptions | undefined
@@ -54,13 +59,16 @@ export async function configGateway(options: ConfigGatewayOptions): Promise<Conf
     signIn,
     onStderr,
     onLaunch,
+    guardsIn,
     ...rest
   } = options
   let config = await loadConfig(load)
   const { file } = config
+  // Settings of the whole hold from its start on.
+  const guardsOf = await guardsIn?.(config)
   let closed = false
   const targets = (entries: readonly ServerEntry[]): [string, GatewayTarget][] => {
-    const shared = { file, limits, http, signIn, onStderr, onLaunch }
+    const shared = { file, limits, http, signIn, onStderr, onLaunch, guardsOf }
     return entries.map(entry => [entry.name, serverOf(entry, shared)])
   }
   const opened = gateway(

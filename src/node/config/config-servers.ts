@@ -11,6 +11,7 @@ import type {
   StdioServer,
   TokenExchangeEntry,
 } from '../../config/server-entry.js'
+import type { Middleware } from '../../exchange/exchange.js'
 import { type AccessRule, accessRules } from '../../middleware/exchange/access-rules.js'
 import { authorization } from '../../middleware/exchange/authorization.js'
 import { limits } from '../../middleware/exchange/limits.js'
@@ -36,13 +37,22 @@ export interface ConfigServersOptions {
   readonly signIn?: SignInOptions | undefined
   readonly onStderr?: ((server: string, line: string) => void) | undefined
   readonly onLaunch?: ((server: string, launch: LaunchPlan) => void) | undefined
+  /** What goes directly around a server, outermost first. Default: nothing. */
+  readonly guardsOf?: ((entry: ServerEntry) => readonly Middleware[]) | undefined
 }
 
 /** Nothing is started. Throws `TypeError` for an entry that cannot work, with its name. */
 export function serverOf(entry: ServerEntry, options: ConfigServersOptions): GatewayTarget {
   const { timeouts = {}, tools = {}, settings = {} } = entry
   const { prefix, rename, describe, allow, deny, lazy, maxChildren, maxMessage: _size, ...others } = settings
-  const { rateLimit: _rates, maxConcurrent: _calls, rules: _rules, ...life } = others
+  const {
+    rateLimit: _rates,
+    maxConcurrent: _calls,
+    rules: _rules,
+    pin: _pin,
+    validateArguments: _validate,
+    ...life
+  } = others
   const guards = guardsOf(entry.name, settings)
   const target =
     entry.server.kind === 'stdio'
@@ -63,6 +73,7 @@ export function serverOf(entry: ServerEntry, options: ConfigServersOptions): Gat
       describe,
     },
     ...guards,
+    guards: [...(guards.guards ?? []), ...(options.guardsOf?.(entry) ?? [])],
     target,
   }
 }

@@ -231,7 +231,7 @@ describe('takes a bounded time', () => {
     expect(quick({ allOf: [{ $ref: '#' }, { $ref: '#' }] }, {})).toBeUndefined()
   })
   it('many items of which no two may be the same', () => {
-    const many = Array.from({ length: 200_000 }, (_, index) => ({ index }))
+    const many = Array.from({ length: 50_000 }, (_, index) => ({ index }))
     quick({ uniqueItems: true }, many)
     expect(quick({ uniqueItems: true }, many.slice(0, 1_000))).toEqual([])
   })
