@@ -11,9 +11,9 @@ import { comparePins, type PinChange, type PinComparison } from '../node/compare
 import { createLog, type Log } from '../node/log.js'
 import { changePinFile, type PinnedServers, pinFilePath, readPinFile } from '../node/storage/pin-file.js'
 import { version } from '../node/version.js'
-import { serverName } from './announce.js'
 import { type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
+import { pinName } from './pin-name.js'
 import { PIN_OPTIONS } from './pin-options.js'
 import { reportOf } from './pin-report.js'
 import { SERVE_OPTIONS } from './serve-options.js'
@@ -87,7 +87,7 @@ async function serversOf(
       throw new UsageError('--config names the servers: there can be no command or address beside it')
     const { targetOf } = await import('./target.js')
     const target = await targetOf(parsed, log)
-    return { servers: new Map([[serverName(target.name), comparing(target, life)]]), config: undefined }
+    return { servers: new Map([[pinName(target.name), comparing(target, life)]]), config: undefined }
   }
   const [{ loadConfig }, { serverOf }, { askInput }, { remoteOptions }, { signInOptions }, { signInLog }] =
     await Promise.all([

@@ -16,13 +16,13 @@ import { serverCache } from '../node/storage/server-cache.js'
 import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
 import { accessOf } from './access.js'
-import { serverName } from './announce.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { type Definitions, openDefinitions } from './definitions.js'
 import { describeError } from './describe-error.js'
 import { openGoverning } from './governing.js'
 import { noiseLog } from './log-noise.js'
 import { refusedConnectionsLog } from './log-refused-connections.js'
+import { pinName } from './pin-name.js'
 import { SERVE_OPTIONS, stateKeyOfEnvironment } from './serve-options.js'
 import { targetOf } from './target.js'
 
@@ -80,7 +80,7 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
       ...access.options,
       guards: [
         ...(governing?.guards ?? []),
-        ...(config === undefined ? (definitions?.guards(serverName(target.name)) ?? []) : []),
+        ...(config === undefined ? (definitions?.guards(pinName(target.name)) ?? []) : []),
       ],
       onRefused: governing?.onRefused,
       clientInfo: { name: 'anyport', version: own },
