@@ -80,6 +80,8 @@ async function serversOf(
     protocol: options.protocol,
     startTimeout: options['start-timeout'],
     probeTimeout: options['probe-timeout'],
+    // Nobody waits for it to come back.
+    maxRestarts: 0,
     clientInfo: { name: 'anyport', version: version() },
   }
   if (positionals.length > 0 || rest !== undefined) {

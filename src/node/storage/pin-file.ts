@@ -30,7 +30,10 @@ export async function changePinFile(
 ): Promise<boolean> {
   return await updateConfigFile(
     file,
-    text => write(change(text === '' ? new Map() : parse(file, text))),
+    text => {
+      const next = change(text === '' ? new Map() : parse(file, text))
+      return text === '' && next.size === 0 ? text : write(next)
+    },
     // Nothing in it is secret: it belongs beside the configuration, in version control.
     { mode: 0o644 },
   )
