@@ -130,11 +130,11 @@ test('a server that cannot be reached, and wrong use', async () => {
   expect(run.stderr()).toContain('"anyport pin" writes it')
 })
 
-describe.each<readonly [string, (url: string) => Promise<Peer>]>([
-  ['a legacy client', url => connectV1({ kind: 'http', url })],
-  ['a modern client', url => connectV2({ kind: 'http', url }, 'modern')],
-])('serve --pin strict --validate-arguments, with %s', (_name, connect) => {
-  test.each(['one server', 'a configuration'])('%s', async what => {
+describe.each<readonly [string, string, (url: string) => Promise<Peer>]>([
+  ['a legacy client', 'one server', url => connectV1({ kind: 'http', url })],
+  ['a modern client', 'a configuration', url => connectV2({ kind: 'http', url }, 'modern')],
+])('serve --pin strict --validate-arguments, with %s', (_name, what, connect) => {
+  test(what, async () => {
     const command = ['--', process.execPath, SERVER, join(folder, 'defined.json')]
     const file = join(folder, 'anyport.lock.json')
     const target = what === 'one server' ? command : ['--config', config()]

@@ -40,7 +40,7 @@ export async function changePinFile(
 }
 
 /** SHA-256 of the whole definition in its canonical spelling, as hexadecimal digits. */
-export function digestOf(definition: JSONObject): string {
+function digestOf(definition: JSONObject): string {
   return createHash('sha256').update(canonicalJson(definition)).digest('hex')
 }
 
