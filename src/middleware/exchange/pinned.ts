@@ -12,7 +12,8 @@ import { isObject } from '../../protocol/meta.js'
 import { METHOD_DISCOVER, METHOD_LISTEN } from '../../protocol/methods.js'
 import { withResultKey } from '../../protocol/raw-json.js'
 import { noteRefusal } from './call-record.js'
-import { type Flag, flagsOf } from './definitions/flags.js'
+import { type FlaggedEvent, flagging } from './definitions/flagging.js'
+import { flagsOf } from './definitions/flags.js'
 import { type DefinitionKind, kindOfList, LISTS, type ListedKind, SINGULAR } from './definitions/kinds.js'
 import {
   Answered,
@@ -57,23 +58,19 @@ export type DefinitionEvent =
     }
   /** Nothing was accepted of the server. */
   | { readonly type: 'server-not-pinned'; readonly blocked: boolean }
-  /** A definition has invisible characters, or speaks to the model. */
-  | {
-      readonly type: 'definition-flagged'
-      readonly kind: DefinitionKind
-      readonly name: string
-      readonly flags: readonly Flag[]
-    }
+  | FlaggedEvent
 
 /**
  * Goes around one server, where names are its own. With `strict`, a tool or prompt is called only if the server lists it as it was
  * accepted: where the list that is known is older than 30 seconds, or the server said that it has changed, it is
- * asked for first. Resources that no list names are not compared.
+ * asked for first. Resources that no list names are not compared. Lists that stand in for a server which is not up yet say nothing
+ * about it: `serve` with `strictStart`.
  */
 export function pinned(options: PinnedOptions = {}): Middleware {
   const { mode = 'warn' } = options
   if (!['off', 'warn', 'strict'].includes(mode))
     throw new TypeError(`mode: expected "off", "warn" or "strict", got ${JSON.stringify(mode)}`)
+  if (mode === 'off') return next => flagging(next, options.onEvent ?? (() => {}))
   return next => {
     const { handler: inner, definitions } = listedDefinitions(next)
     const guard = new PinGuard(inner, definitions, mode, options)
@@ -87,7 +84,7 @@ type Wrong = 'changed' | 'added' | 'duplicate'
 class PinGuard {
   readonly #inner: Handler
   readonly #definitions: ListedDefinitions
-  readonly #mode: PinMode
+  readonly #mode: 'warn' | 'strict'
   readonly #options: PinnedOptions
   readonly #changes: PinSource['onChange'] | undefined
   #source: ServerPins | undefined
@@ -96,7 +93,12 @@ class PinGuard {
   readonly #looked = new WeakSet<JSONObject>()
   readonly #told = new Set<string>()
 
-  constructor(inner: Handler, definitions: ListedDefinitions, mode: PinMode, options: PinnedOptions) {
+  constructor(
+    inner: Handler,
+    definitions: ListedDefinitions,
+    mode: 'warn' | 'strict',
+    options: PinnedOptions,
+  ) {
     this.#inner = inner
     this.#definitions = definitions
     this.#mode = mode
@@ -109,12 +111,12 @@ class PinGuard {
     const { method } = request
     const listed = kindOfList(method)
     if (listed !== undefined)
-      return new Answered(this.#inner(request, context), (result, response) =>
-        this.#onList(listed, request, context, result, response),
+      return new Answered(this.#inner(request, context), (read, response) =>
+        this.#onList(listed, request, context, read(), response),
       )
     if (method === METHOD_DISCOVER)
-      return new Answered(this.#inner(request, context), (result, response) =>
-        this.#onDiscovered(result, response),
+      return new Answered(this.#inner(request, context), (read, response) =>
+        this.#onDiscovered(read(), response),
       )
     if (this.#mode !== 'strict') return this.#inner(request, context)
     if (method === METHOD_LISTEN && this.#changes !== undefined)
@@ -122,18 +124,13 @@ class PinGuard {
     const kind = targetKindOf(request)
     const name = targetOf(request)
     if (kind === undefined || name === undefined || !this.#covers(kind)) return this.#inner(request, context)
-    const found = this.#definitions.find(kind, name, request, context)
-    if (found instanceof Promise) return this.#later(found, kind, name, request, context)
-    return this.#mayCall(found, kind) ? this.#inner(request, context) : refuse(kind, name, context)
+    const known = this.#definitions.known(kind, name, request, context)
+    if (known === undefined) return this.#later(kind, name, request, context)
+    return this.#mayCall(known.listed, kind) ? this.#inner(request, context) : refuse(kind, name, context)
   }
 
-  async *#later(
-    finding: Promise<Listed | undefined>,
-    kind: ListedKind,
-    name: string,
-    request: JSONRPCRequest,
-    context: Context,
-  ): Exchange {
+  async *#later(kind: ListedKind, name: string, request: JSONRPCRequest, context: Context): Exchange {
+    const finding = this.#definitions.find(kind, name, request, context)
     const found = yield* whileWaiting(orCancelled(finding, context), request)
     if (!this.#mayCall(found, kind)) return yield* refuse(kind, name, context)
     return yield* this.#inner(request, context)
@@ -183,7 +180,6 @@ class PinGuard {
       const flags = flagsOf(definition)
       if (flags.length > 0) this.#options.onEvent?.({ type: 'definition-flagged', kind, name, flags })
     }
-    if (this.#mode === 'off') return undefined
     const pins = this.#pins()
     const blocked = this.#mode === 'strict'
     if (pins === undefined) {

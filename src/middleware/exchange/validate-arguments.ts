@@ -60,18 +60,13 @@ class ArgumentGuard {
   readonly handler: Handler = (request, context) => {
     const name = request.method === METHOD_CALL_TOOL ? targetOf(request) : undefined
     if (name === undefined) return this.#inner(request, context)
-    const found = this.#definitions.find('tools', name, request, context)
-    if (found instanceof Promise) return this.#later(found, name, request, context)
-    return this.#check(found, name, request, context) ?? this.#inner(request, context)
+    const known = this.#definitions.known('tools', name, request, context)
+    if (known === undefined) return this.#later(name, request, context)
+    return this.#check(known.listed, name, request, context) ?? this.#inner(request, context)
   }
 
-  async *#later(
-    finding: Promise<Listed | undefined>,
-    name: string,
-    request: JSONRPCRequest,
-    context: Context,
-  ): Exchange {
-    const known = finding.then(
+  async *#later(name: string, request: JSONRPCRequest, context: Context): Exchange {
+    const known = this.#definitions.find('tools', name, request, context).then(
       found => {
         this.#isUnknown = false
         return found

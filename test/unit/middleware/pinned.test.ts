@@ -212,6 +212,50 @@ describe('strict', () => {
     answer()
   })
 
+  it('a list that changes while it is asked for is asked for again', async () => {
+    const { server, call, handler, lists } = setUp()
+    const context = new Context({ binding: 'internal' })
+    const heard: string[] = []
+    const filter = { notifications: { toolsListChanged: true } }
+    const listening = modernRequest(handler, 'subscriptions/listen', filter, {
+      context,
+      onNotification: ({ method }) => heard.push(method),
+    })
+    await expect.poll(server.listening).toBe(1)
+    const before = server.tools
+    let changes = 0
+    // The first answer is what it was when it was asked; the change is announced before it arrives.
+    Object.defineProperty(server, 'tools', {
+      get: () => {
+        if (changes++ > 0) return nested({ tools: before }, 'changed')
+        server.announce(TOOLS_CHANGED)
+        return before
+      },
+    })
+    server.delay = new Promise(resolve => setTimeout(resolve, 20))
+    refused(await call('write'))
+    expect(lists()).toBeLessThanOrEqual(3)
+    context.cancel('hangup')
+    await listening
+  })
+
+  it('nothing happens before a call is pulled', async () => {
+    const { server, handler } = setUp()
+    server.failure = new Error('broken')
+    const request = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'write' } } as const
+    handler(request, new Context({ binding: 'internal' }))
+    await new Promise(resolve => setTimeout(resolve, 10))
+    expect(server.asked).toEqual([])
+  })
+
+  it('an empty list may stand in for a server that is not up, and is not relied on', async () => {
+    const { server, call, names, all } = setUp()
+    server.tools = []
+    expect(await names()).toEqual([])
+    server.tools = [...(all.tools ?? [])]
+    expect((await call('write')).error).toBeUndefined()
+  })
+
   it('what servers show to others is nothing to go by', async () => {
     const server = listingServer('s', ['read', 'write'])
     const pins = { tools: [...server.tools] }

@@ -50,6 +50,10 @@ const MAX_PAGES = 64
 const MAX_KEPT = 32 * 1024 * 1024
 /** Milliseconds after which a list is asked for anew before a call, where nothing was heard of a change. */
 const RECHECK = 30_000
+/** How often it is asked for a list that changes all the time. */
+const MAX_ATTEMPTS = 3
+/** Names that are remembered of a list; servers may make them up. */
+const MAX_ENTRIES = 20_000
 /** Milliseconds that a list may take. */
 const LIST_LIMIT = 30_000
 
@@ -93,8 +97,8 @@ export class ListedDefinitions {
     const kind = kindOfList(method)
     if (kind !== undefined) {
       const at = performance.now()
-      return new Answered(this.#next(request, context), result => {
-        this.#take(kind, request, context, result, at)
+      return new Answered(this.#next(request, context), read => {
+        this.#take(kind, request, context, read(), at)
         return undefined
       })
     }
@@ -102,24 +106,40 @@ export class ListedDefinitions {
     return this.#next(request, context)
   }
 
-  /**
-   * What is listed under a name, asked for anew where that is long ago or has changed since. Rejects as the server or the way
-   * to it fails.
-   */
-  find(
+  /** What is listed under a name, where that is known well enough; undefined where the server has to be asked. */
+  known(
     kind: ListedKind,
     name: string,
     request: JSONRPCRequest,
     context: Context,
-  ): Listed | undefined | Promise<Listed | undefined> {
+  ): { readonly listed: Listed | undefined } | undefined {
     const list = this.#listFor(kind, request, context)
-    const entry = list.entries.get(name)
-    if (entry !== undefined && this.#isFresh(kind, entry.at)) return entry
-    if (this.#isFresh(kind, list.wholeAt)) return undefined
-    list.loading ??= this.#load(kind, list, request, context).finally(() => {
-      list.loading = undefined
-    })
-    return list.loading.then(() => list.entries.get(name))
+    const listed = list.entries.get(name)
+    if (listed !== undefined && this.#isFresh(kind, listed.at)) return { listed }
+    return this.#isFresh(kind, list.wholeAt) ? { listed: undefined } : undefined
+  }
+
+  /**
+   * The same, and the server is asked where need be: once for all who wait, and again where it says meanwhile that it has changed.
+   * Rejects as the server or the way to it fails.
+   */
+  async find(
+    kind: ListedKind,
+    name: string,
+    request: JSONRPCRequest,
+    context: Context,
+  ): Promise<Listed | undefined> {
+    const list = this.#listFor(kind, request, context)
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const known = this.known(kind, name, request, context)
+      if (known !== undefined) return known.listed
+      list.loading ??= this.#load(kind, list, request, context).finally(() => {
+        list.loading = undefined
+      })
+      await list.loading
+    }
+    // It says so all the time: what it last said is as good as anything.
+    return list.entries.get(name)
   }
 
   /** What was remembered of an entry when its list passed. */
@@ -160,7 +180,8 @@ export class ListedDefinitions {
     const asker = { caller: withoutHeaders(caller), meta: identityOf(request.params?._meta) }
     const entries = await wholeList(this.#next, kind, asker, LIST_LIMIT)
     list.entries = new Map()
-    list.wholeAt = at
+    // Nothing at all may stand in for a server that is not up yet.
+    list.wholeAt = entries.length === 0 ? Number.NEGATIVE_INFINITY : at
     this.#remember(kind, list, entries, { at, listing: ++this.#listings, cursor: undefined })
   }
 
@@ -174,9 +195,10 @@ export class ListedDefinitions {
     if (nextCursor !== undefined && nextCursor !== null) bounded(list.pages, nextCursor, listing, MAX_PAGES)
     this.#remember(kind, list, entries.filter(isObject), { at, listing, cursor })
     if (cursor !== undefined || (nextCursor !== undefined && nextCursor !== null)) return
-    // That was all there is: what it does not have is gone.
+    // That was all there is: what it does not have is gone. Nothing at all may stand in for a server that is not up yet.
+    if (entries.length === 0 || at < list.wholeAt) return
     list.wholeAt = at
-    for (const [name, entry] of list.entries) if (entry.listing !== listing) list.entries.delete(name)
+    for (const [name, entry] of list.entries) if (entry.at < at) list.entries.delete(name)
   }
 
   #remember(
@@ -187,11 +209,14 @@ export class ListedDefinitions {
   ): void {
     const { key } = LISTS[kind]
     const names = new Set<unknown>()
+    if (list.entries.size + entries.length > MAX_ENTRIES) list.entries.clear()
     for (const entry of entries) {
       const name = entry[key]
       if (typeof name !== 'string') continue
       const definition = this.shared(entry)
       const before = list.entries.get(name)
+      // Answers may pass each other.
+      if (before !== undefined && before.at > from.at) continue
       const onPage = names.size === names.add(name).size
       // The same once more on another page has only moved there.
       const elsewhere =
@@ -232,15 +257,14 @@ export class ListedDefinitions {
 
 type Step = IteratorResult<JSONRPCNotification, JSONRPCResponse>
 
+type OnResult = (read: () => JSONObject, response: JSONRPCResponse) => JSONRPCResponse | undefined
+
 /** Hears of the result, and may put another in its place. */
 export class Answered extends Relay<JSONRPCNotification> {
   readonly #exchange: Exchange & ReadyExchange<JSONRPCNotification>
-  readonly #onResult: (result: JSONObject, response: JSONRPCResponse) => JSONRPCResponse | undefined
+  readonly #onResult: OnResult
 
-  constructor(
-    exchange: Exchange,
-    onResult: (result: JSONObject, response: JSONRPCResponse) => JSONRPCResponse | undefined,
-  ) {
+  constructor(exchange: Exchange, onResult: OnResult) {
     super()
     this.#exchange = exchange
     this.#onResult = onResult
@@ -249,7 +273,8 @@ export class Answered extends Relay<JSONRPCNotification> {
   async next(): Promise<Step> {
     const step = await this.#exchange.next()
     if (!step.done || 'error' in step.value) return step
-    const other = this.#onResult(readResult(step.value.result), step.value)
+    const { result } = step.value
+    const other = this.#onResult(() => readResult(result), step.value)
     return other === undefined ? step : { done: true, value: other }
   }
 
