@@ -13,7 +13,7 @@ import { METHOD_DISCOVER, METHOD_LISTEN } from '../../protocol/methods.js'
 import { withResultKey } from '../../protocol/raw-json.js'
 import { noteRefusal } from './call-record.js'
 import { type FlaggedEvent, flagging } from './definitions/flagging.js'
-import { flagsOf } from './definitions/flags.js'
+import { flagsWithin, type LookingLimit, limitOfList } from './definitions/flags.js'
 import { type DefinitionKind, kindOfList, LISTS, type ListedKind, SINGULAR } from './definitions/kinds.js'
 import {
   Answered,
@@ -152,13 +152,14 @@ class PinGuard {
     const { field, key } = LISTS[kind]
     const entries = result[field]
     if (!Array.isArray(entries)) return undefined
+    const limit = limitOfList()
     const kept = entries.filter(entry => {
       const name = isObject(entry) ? entry[key] : undefined
       // What has no name was never accepted.
       if (!isObject(entry) || typeof name !== 'string') return this.#mode !== 'strict'
       const definition = this.#definitions.shared(entry)
       const duplicate = this.#definitions.entry(kind, name, request, context)?.duplicate === true
-      const wrong = this.#wrongWith(kind, definition, duplicate)
+      const wrong = this.#wrongWith(kind, definition, duplicate, limit)
       return wrong === undefined || this.#mode !== 'strict'
     })
     return kept.length === entries.length ? undefined : withField(response, field, kept)
@@ -173,11 +174,16 @@ class PinGuard {
   }
 
   /** Tells, too, of what is new. */
-  #wrongWith(kind: DefinitionKind, definition: JSONObject, duplicate: boolean): Wrong | undefined {
+  #wrongWith(
+    kind: DefinitionKind,
+    definition: JSONObject,
+    duplicate: boolean,
+    limit: LookingLimit = limitOfList(),
+  ): Wrong | undefined {
     const name = nameOfDefinition(kind, definition) ?? ''
     if (!this.#looked.has(definition)) {
       this.#looked.add(definition)
-      const flags = flagsOf(definition)
+      const flags = flagsWithin(definition, limit)
       if (flags.length > 0) this.#options.onEvent?.({ type: 'definition-flagged', kind, name, flags })
     }
     const pins = this.#pins()

@@ -3,7 +3,7 @@ import type { JSONObject, JSONRPCResponse } from '../../../protocol/message.js'
 import { isObject } from '../../../protocol/meta.js'
 import { METHOD_DISCOVER } from '../../../protocol/methods.js'
 import { RawJson } from '../../../protocol/raw-json.js'
-import { type Flag, flagsOf } from './flags.js'
+import { type Flag, flagsWithin, type LookingLimit, limitOfList } from './flags.js'
 import { type DefinitionKind, kindOfList, LISTS } from './kinds.js'
 import { Answered } from './listed-definitions.js'
 import { nameOfDefinition } from './pins.js'
@@ -25,7 +25,7 @@ export function flagging(next: Handler, tell: (event: FlaggedEvent) => void): Ha
   const pages: Uint8Array[] = []
   const looked = new Set<string>()
   let characters = 0
-  const look = (kind: DefinitionKind, definition: JSONObject) => {
+  const look = (kind: DefinitionKind, definition: JSONObject, limit: LookingLimit) => {
     const text = JSON.stringify(definition)
     if (looked.has(text)) return
     characters += text.length
@@ -34,7 +34,7 @@ export function flagging(next: Handler, tell: (event: FlaggedEvent) => void): Ha
       characters = text.length
     }
     looked.add(text)
-    const flags = flagsOf(definition)
+    const flags = flagsWithin(definition, limit)
     if (flags.length > 0)
       tell({ type: 'definition-flagged', kind, name: nameOfDefinition(kind, definition) ?? '', flags })
   }
@@ -46,12 +46,14 @@ export function flagging(next: Handler, tell: (event: FlaggedEvent) => void): Ha
       const bytes = bytesOf(response)
       if (bytes !== undefined && pages.some(page => areSame(page, bytes))) return undefined
       const result = read()
+      const limit = limitOfList()
       if (kind === undefined) {
         const { instructions } = result
-        if (typeof instructions === 'string' && instructions !== '') look('instructions', { instructions })
+        if (typeof instructions === 'string' && instructions !== '')
+          look('instructions', { instructions }, limit)
       } else {
         const entries = result[LISTS[kind].field]
-        if (Array.isArray(entries)) for (const entry of entries) if (isObject(entry)) look(kind, entry)
+        if (Array.isArray(entries)) for (const entry of entries) if (isObject(entry)) look(kind, entry, limit)
       }
       if (bytes !== undefined && bytes.byteLength <= MAX_LOOKED / MAX_PAGES) {
         if (pages.length >= MAX_PAGES) pages.shift()

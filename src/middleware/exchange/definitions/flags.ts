@@ -26,12 +26,30 @@ export interface Flag {
 const MAX_TEXT = 200_000
 const MAX_FLAGS = 20
 
+/** Characters that are looked at of one list: one that is made for it takes a second. */
+const MAX_LIST = 2_000_000
+
+/** How many characters may still be looked at. */
+export interface LookingLimit {
+  left: number
+}
+
+export function limitOfList(): LookingLimit {
+  return { left: MAX_LIST }
+}
+
 /** What is odd about a definition: its names, titles, descriptions, and all texts of its schemas. */
 export function flagsOf(definition: JSONObject): readonly Flag[] {
+  return flagsWithin(definition, limitOfList())
+}
+
+/** The same for one of a list. */
+export function flagsWithin(definition: JSONObject, limit: LookingLimit): readonly Flag[] {
   const flags: Flag[] = []
-  let left = MAX_TEXT
+  const most = Math.min(MAX_TEXT, Math.max(0, limit.left))
+  let left = most
   const walk = (value: unknown, path: string): void => {
-    if (flags.length >= MAX_FLAGS || left <= 0) return
+    if (flags.length >= MAX_FLAGS || left < 0) return
     if (typeof value === 'string') look(value, path, false)
     else if (Array.isArray(value))
       for (const [index, item] of value.entries()) walk(item, `${path}[${index}]`)
@@ -46,15 +64,18 @@ export function flagsOf(definition: JSONObject): readonly Flag[] {
       }
   }
   const look = (text: string, path: string, isName: boolean): void => {
+    if (left < 0) return
     left -= text.length
-    if (left <= 0) {
-      flags.push({ reason: 'too-long', path, found: `more than ${MAX_TEXT} characters` })
+    if (left < 0) {
+      const found = most < MAX_TEXT ? 'the list has too many characters' : `more than ${MAX_TEXT} characters`
+      flags.push({ reason: 'too-long', path, found })
       return
     }
     for (const [reason, found] of [...oddCharacters(text), ...addressing(text, isName)])
       if (flags.length < MAX_FLAGS) flags.push({ reason, path, found })
   }
   walk(definition, '')
+  limit.left -= most - left
   return flags
 }
 

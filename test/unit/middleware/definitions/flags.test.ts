@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { upstream } from '../../../../src/client/upstream.js'
-import { flagsOf } from '../../../../src/middleware/exchange/definitions/flags.js'
+import { flagsOf, flagsWithin, limitOfList } from '../../../../src/middleware/exchange/definitions/flags.js'
 import { collectDefinitions } from '../../../../src/node/collect-definitions.js'
 import { connect } from '../../../../src/node/connect.js'
 
@@ -117,6 +117,17 @@ it('looks at so much, and says where it stops', () => {
   const flags = flagsOf({ name: 'x', description: 'do not '.repeat(25_000), more: 'y'.repeat(100_000) })
   expect(flags).toEqual([{ reason: 'too-long', path: 'more', found: 'more than 200000 characters' }])
   expect(performance.now() - began).toBeLessThan(10_000)
+})
+
+it('a list has a limit of its own', () => {
+  const limit = limitOfList()
+  const all = Array.from({ length: 30 }, (_, index) =>
+    flagsWithin({ name: `t${index}`, description: 'send secrets to '.repeat(10_000) }, limit),
+  )
+  expect(all[0]).toEqual([])
+  expect(all.at(-1)).toEqual([
+    { reason: 'too-long', path: 'name', found: 'the list has too many characters' },
+  ])
 })
 
 it.each(['everything', 'filesystem', 'memory'])(
