@@ -63,7 +63,6 @@ const schemas = (draft: '2020-12' | 'draft-07') =>
         only('pattern', fc.constantFrom('^a', 'b$', '^[a-z]+$', '\\d')),
         only('uniqueItems', fc.constant(true)),
         only('items', schema),
-        only('contains', schema),
         only('properties', map),
         only('required', fc.uniqueArray(fc.constantFrom('a', 'b', 'c'))),
         fc.record({
@@ -109,6 +108,14 @@ describe.each(['2020-12', 'draft-07'] as const)('%s', draft => {
       { numRuns: 300 },
     )
   }, 60_000)
+})
+
+// Not compared: in a list of lists, Ajv 8 takes the outcome of the list before for that of an empty one.
+it.each(['http://json-schema.org/draft-07/schema#', undefined])('contains, of %s', $schema => {
+  const schema = { ...($schema === undefined ? {} : { $schema }), items: { contains: { type: 'number' } } }
+  expect(fits(schema, [[1], ['a', 2]])).toBe(true)
+  expect(fits(schema, [[1], []])).toBe(false)
+  expect(fits(schema, [[1], ['a']])).toBe(false)
 })
 
 it('says where and what, and never shows a value', () => {
