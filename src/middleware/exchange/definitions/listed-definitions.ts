@@ -229,7 +229,8 @@ export class ListedDefinitions {
 
   #listFor(kind: ListedKind, request: JSONRPCRequest, { caller }: Context): RememberedList {
     const capabilities = request.params?._meta?.[META_CLIENT_CAPABILITIES]
-    const key = JSON.stringify([caller.principal, caller.session, capabilities])
+    // Credentials that a server is called with may be made of any claim.
+    const key = JSON.stringify([caller.principal, caller.session, caller.claims, capabilities])
     let lists = this.#audiences.get(key)
     if (lists === undefined) {
       lists = new Map()
