@@ -28,9 +28,11 @@ const LIMIT = 60_000
 export async function connectV1(to, { elicit } = {}) {
   const client = new V1Client(INFO, { capabilities: elicit === undefined ? {} : { elicitation: {} } })
   if (elicit !== undefined) client.setRequestHandler(ElicitRequestSchema, ({ params }) => elicit(params))
-  const seen = { listChanges: 0 }
+  const seen = newSeen()
   client.setNotificationHandler(ResourceListChangedNotificationSchema, () => void seen.listChanges++)
-  await client.connect(v1Transport(to))
+  const transport = v1Transport(to)
+  await client.connect(transport)
+  hearProgress(transport, seen)
   return faceOf(client, seen, 'legacy')
 }
 
@@ -45,16 +47,18 @@ export async function connectV2(to, era, { elicit } = {}) {
     versionNegotiation: { mode: era === 'modern' ? { pin: '2026-07-28' } : 'legacy' },
   })
   if (elicit !== undefined) client.setRequestHandler('elicitation/create', ({ params }) => elicit(params))
-  const seen = { listChanges: 0 }
+  const seen = newSeen()
   client.setNotificationHandler('notifications/resources/list_changed', () => void seen.listChanges++)
-  await client.connect(v2Transport(to))
+  const transport = v2Transport(to)
+  await client.connect(transport)
+  hearProgress(transport, seen)
   if (era === 'modern') await client.listen({ resourcesListChanged: true })
   return faceOf(client, seen, era)
 }
 
 /**
  * @param {any} client
- * @param {{ listChanges: number }} seen
+ * @param {ReturnType<typeof newSeen>} seen
  * @param {'modern' | 'legacy'} era
  */
 function faceOf(client, seen, era) {
@@ -86,6 +90,23 @@ function faceOf(client, seen, era) {
     instructions: () => client.getInstructions(),
     /** @type {() => Promise<void>} */
     close: () => client.close(),
+  }
+}
+
+function newSeen() {
+  return { listChanges: 0, progress: /** @type {number[]} */ ([]) }
+}
+
+/**
+ * In the order of the wire: where the last progress and the result arrive together, SDKs may handle the result first.
+ * @param {any} transport
+ * @param {ReturnType<typeof newSeen>} seen
+ */
+function hearProgress(transport, seen) {
+  const receive = transport.onmessage
+  transport.onmessage = (/** @type {any} */ message, /** @type {any} */ extra) => {
+    if (message.method === 'notifications/progress') seen.progress.push(message.params.progress)
+    receive(message, extra)
   }
 }
 

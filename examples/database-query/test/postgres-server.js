@@ -46,12 +46,19 @@ export async function startPostgres(programs) {
     cwd: folder,
   })
   const port = await freePort()
+  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')]
+  const subject = ['-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost']
+  await promisify(execFile)('openssl', ['req', ...subject, '-keyout', key, '-out', certificate])
+  if (user !== undefined) chownSync(key, user.uid, user.gid)
   const settings = {
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
     fsync: 'off',
     max_connections: 30,
+    ssl: 'on',
+    ssl_cert_file: certificate,
+    ssl_key_file: key,
   }
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const child = spawn(join(programs, 'postgres'), ['-D', data, ...args], {
