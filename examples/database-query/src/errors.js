@@ -32,12 +32,14 @@ export class Refused extends Error {}
 /**
  * A text for whoever asked.
  * @param {unknown} error
- * @param {{ sql?: string | undefined, prefix?: number | undefined, secrets: readonly string[] }} about `prefix` is how many characters this
- *   program put before the statement
+ * @param {{ sql?: string, prefix?: number, syntax?: string, secrets: readonly string[] }} about `prefix` is how many characters this program put
+ *   before the statement, `syntax` what it takes
  * @returns {string}
  */
-export function explainError(error, { sql, prefix = 0, secrets }) {
-  return withoutSecrets(wordsFor(error, sql, prefix), secrets)
+export function explainError(error, { sql, prefix = 0, syntax, secrets }) {
+  const isSyntax = error instanceof pg.DatabaseError && error.code === '42601'
+  const hint = isSyntax && syntax !== undefined ? `\nHint: ${syntax}` : ''
+  return withoutSecrets(wordsFor(error, sql, prefix) + hint, secrets)
 }
 
 /**

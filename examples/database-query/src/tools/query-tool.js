@@ -50,7 +50,12 @@ export function addQueryTool(server, { database, limits }) {
           const text = `${tableText(selected.columns, selected.rows)}\n\n${summary(selected)}`
           return structuredResult(text, { ...selected, rowCount: selected.rows.length })
         },
-        { sql, prefix: CURSOR.length, secrets: database.secrets },
+        {
+          sql,
+          prefix: CURSOR.length,
+          syntax: 'one statement, which selects: SELECT, WITH, VALUES or TABLE',
+          secrets: database.secrets,
+        },
       ),
   )
 }

@@ -41,7 +41,7 @@ export function addTableTools(server, { database }) {
           const rows = tables.map(table => [
             `${table.schema}.${table.name}`,
             table.kind,
-            table.rows,
+            table.rows ?? '',
             table.comment ?? '',
           ])
           const text = tableText(
