@@ -12,6 +12,9 @@ import { newQuestions } from '../src/questions.js'
 import { schemaWatch } from '../src/schema-watch.js'
 import { makeServer } from '../src/server.js'
 
+/** Milliseconds that calls may take to finish once it is asked to end. */
+const DRAIN_LIMIT = 2_000
+
 try {
   const options = readOptions(process.argv.slice(2))
   if (options.help) process.stdout.write(HELP)
@@ -39,7 +42,7 @@ async function run({ allowSuperuser, allowWrites, keys, schemaInterval, ...limit
     if (isEnding) return
     isEnding = true
     watch.close()
-    await server.close()
+    await server.close({ drainTimeout: DRAIN_LIMIT })
     await database.close()
     process.exit()
   }
