@@ -1,7 +1,7 @@
 /** One address for local files and a hosted database, for clients of both eras, while the database comes and goes. */
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, it } from 'node:test'
@@ -76,6 +76,14 @@ for (const { name, connect } of KINDS)
     assert.match((await client.readResource({ uri: orders.uri })).contents[0].text, /"customer_id"/)
   })
 
+it('is what README.md shows', () => {
+  const [readme, file] = ['README.md', 'mcp.json'].map(name =>
+    readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'),
+  )
+  const [, shown] = /```json\n(.*?)\n```/s.exec(readme ?? '') ?? []
+  assert.deepEqual(JSON.parse(shown ?? ''), JSON.parse(file ?? ''))
+})
+
 it('keeps the key to itself', async () => {
   const answer = await fetch(database.url, {
     method: 'POST',
@@ -94,8 +102,11 @@ it('keeps the local tools while the database is away, and has all again when it 
   for (const client of connected) {
     assert.match(await fileText(client, 'shipping.md'), /three days/)
     assert.ok((await toolsOf(client)).includes(READ))
-    assert.match(await failureOf(client, 'shop__query', { sql: 'SELECT 1' }), /Cannot reach/)
   }
+  const failures = await Promise.all(
+    connected.map(client => failureOf(client, 'shop__query', { sql: 'SELECT 1' })),
+  )
+  for (const failure of failures) assert.match(failure, /Cannot reach/)
   // Who comes now gets the local tools as well.
   for (const { connect } of KINDS) assert.match(await fileText(await connect(), 'shipping.md'), /three days/)
 
