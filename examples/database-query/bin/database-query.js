@@ -27,7 +27,7 @@ try {
 /** @param {ReturnType<typeof readOptions>} options */
 async function run({ allowSuperuser, allowWrites, keys, schemaInterval, ...limits }) {
   const url = process.env.DATABASE_URL
-  const source = url ? postgresSource(url, { allowSuperuser, warn: say }) : embeddedSource()
+  const source = url ? postgresSource(url, { allowSuperuser, warn: say }) : embeddedSource({ warn: say })
   const database = new Database(source, limits)
   const watch = schemaWatch(database, schemaInterval)
   const parts = { database, limits, allowWrites, watch, questions: newQuestions() }

@@ -110,20 +110,19 @@ export async function completeName(session, what, typed, schema) {
 }
 
 /**
- * Two texts, which change with the names of tables that can be seen, and with anything about them.
+ * A text that changes with the tables that can be seen, and with anything about them.
  * @param {Session} session
  */
-export async function fingerprints(session) {
+export async function fingerprint(session) {
   const { rows } = await session.run(
-    `SELECT pg_catalog.md5(string_agg(DISTINCT t.name, ',' ORDER BY t.name)), pg_catalog.md5(string_agg(t.detail, ',' ORDER BY t.detail))
-     FROM (SELECT n.nspname || '.' || c.relname AS name,
-         concat_ws(' ', c.oid, n.nspname, c.relname, c.relkind, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
-           pg_catalog.obj_description(c.oid, 'pg_class'), pg_catalog.col_description(c.oid, a.attnum)) AS detail
+    `SELECT pg_catalog.md5(string_agg(detail, ',' ORDER BY detail))
+     FROM (SELECT concat_ws(' ', c.oid, n.nspname, c.relname, c.relkind, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
+         pg_catalog.obj_description(c.oid, 'pg_class'), pg_catalog.col_description(c.oid, a.attnum)) AS detail
        FROM (SELECT c.oid, c.relname, c.relkind, c.relnamespace ${VISIBLE}) AS c
        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-       LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS t`,
+       LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS details`,
   )
-  return { names: rows[0]?.[0] ?? '', details: rows[0]?.[1] ?? '' }
+  return rows[0]?.[0] ?? ''
 }
 
 /** @param {(string | null)[]} row */

@@ -11,6 +11,8 @@ const CANCEL_AGAIN = 300
 const CANCELS = 3
 /** Milliseconds that our own clock gives PostgreSQL's to end a statement in its own words. */
 const GRACE = 300
+/** Milliseconds beyond the time limit after which a connection that says nothing is given up. */
+const NETWORK_GRACE = 10_000
 /** Milliseconds that tidying up may take. */
 const CLEAN_LIMIT = 2_000
 /** The server looks as often whether we are still there (PostgreSQL 14 and later). */
@@ -119,9 +121,9 @@ export class Database {
       // What only read may have failed and gone on: nothing of it is kept.
       if (status === 'I' || (mode === 'write' && status !== 'T'))
         throw new Refused('The statement ended its transaction itself, which is not for it to do.')
-      // From here on nobody can say any more whether it was ended in time.
+      // From here on it is too late to end it.
       ending.tooLate()
-      await client.query(mode === 'write' ? 'COMMIT' : 'ROLLBACK')
+      if (mode === 'write') await this.#commit(client)
       isClean = (await this.#cleaned(client)) === true
       return result
     } catch (error) {
@@ -196,6 +198,19 @@ export class Database {
       'SELECT',
     ]
     await client.query(statements.join('; '))
+  }
+
+  /** @param {import('pg').PoolClient} client */
+  async #commit(client) {
+    try {
+      await client.query('COMMIT')
+    } catch (error) {
+      // What PostgreSQL says itself, such as a constraint that is checked at the end, means that nothing was written.
+      if (error instanceof pg.DatabaseError && error.severity === 'ERROR') throw error
+      throw new Refused(
+        'The connection broke while the statement was committed: look whether it was written.',
+      )
+    }
   }
 
   /**

@@ -1,6 +1,6 @@
 /** Tells when tables come, go or change. */
 
-import { fingerprints } from './catalog.js'
+import { fingerprint } from './catalog.js'
 
 /**
  * Looks every `interval` milliseconds while somebody listens, and when it is told to; 0 is only then.
@@ -12,15 +12,15 @@ export function schemaWatch(database, interval) {
   const listeners = new Set()
   /** @type {NodeJS.Timeout | undefined} */
   let timer
-  /** @type {{ names: string, details: string } | undefined} */
+  /** @type {string | undefined} */
   let known
   /** @type {Promise<void> | undefined} */
   let looking
 
   const look = async () => {
     try {
-      const found = await database.read(fingerprints)
-      const isNew = known !== undefined && (found.names !== known.names || found.details !== known.details)
+      const found = await database.read(fingerprint)
+      const isNew = known !== undefined && found !== known
       known = found
       if (isNew) for (const listener of listeners) listener()
     } catch {

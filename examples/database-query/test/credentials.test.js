@@ -1,9 +1,10 @@
 /** Roles that must not be used, credentials that must not be seen, and connections that end in other ways. */
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { postgresSource } from '../src/postgres/postgres-source.js'
-import { connectV2 } from './clients.js'
+import { connectV1, connectV2 } from './clients.js'
 import { eventually, startServer } from './databases.js'
 import { postgresPrograms, startPostgres } from './postgres-server.js'
 import { runProgram, startProgram } from './program.js'
@@ -126,6 +127,22 @@ describe('with DATABASE_URL', {
     await client.close()
   })
 
+  it('ends what runs when the client leaves', async () => {
+    const program = await startProgram([], { DATABASE_URL: postgres.urlOf('app_reader') })
+    for (const connect of [
+      () => connectV2({ kind: 'http', url: program.url }, 'modern'),
+      () => connectV1({ kind: 'sse', url: program.sseUrl }),
+    ]) {
+      const client = await connect()
+      const call = client.call('query', { sql: 'SELECT pg_sleep(600)' }).catch(error => error)
+      await eventually(isSleeping, 'it sleeps')
+      await client.close()
+      await eventually(async () => !(await isSleeping()), 'it has ended')
+      await call
+    }
+    await program.stop()
+  })
+
   it('goes on when the database was away', async () => {
     const server = startServer(postgresSource(postgres.urlOf('app_reader'), NO_WARNING))
     const client = await server.connect()
@@ -137,6 +154,24 @@ describe('with DATABASE_URL', {
     assert.match((await call).content[0].text, /terminating connection|cannot be reached/)
     assert.deepEqual((await client.call('query', { sql: 'SELECT 1' })).structuredContent.rows, [[1]])
     await server.close()
+  })
+
+  it('has nothing to warn of where README.md was followed', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    const [, statements = ''] = /```sql\n(.*?)\n```/s.exec(readme) ?? []
+    // The shop has roles of that name, and the shop's own.
+    await postgres.admin.query(
+      statements.replaceAll('reader', 'readme_reader').replace("'...'", `'${postgres.password}'`),
+    )
+    /** @type {string[]} */
+    const warnings = []
+    const warn = (/** @type {string} */ text) => void warnings.push(text)
+    const url = postgres.urlOf('readme_reader')
+    assert.match(
+      await answerOf(url, { allowSuperuser: false, warn }, 'SELECT count(*) FROM orders'),
+      /\| 200 \|/,
+    )
+    assert.deepEqual(warnings, [])
   })
 
   async function isSleeping() {

@@ -23,7 +23,8 @@ export const DATABASES = [
       return {
         name: 'shop',
         postgres: undefined,
-        sourceOf: (/** @type {'app_reader' | 'app_writer'} */ _role) => embeddedSource(),
+        sourceOf: (/** @type {'app_reader' | 'app_writer'} */ _role) =>
+          embeddedSource({ warn: console.error }),
         async stop() {},
       }
     },

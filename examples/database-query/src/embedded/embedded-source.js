@@ -12,15 +12,16 @@ const CONNECT_LIMIT = 60_000
 /**
  * Starts at once, so that it is up when the first query comes. Its data is a temporary folder, which goes with `close`, or with the
  * process.
+ * @param {{ warn: (text: string) => void }} options
  * @returns {import('../source.js').Source}
  */
-export function embeddedSource() {
+export function embeddedSource({ warn }) {
   const folder = mkdtempSync(join(tmpdir(), 'database-query-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
   process.once('exit', remove)
 
   /** @type {ReturnType<typeof startThread> | undefined} */
-  let thread = startThread(folder)
+  let thread = startThread(folder, warn)
   /** @type {ProtocolStream | undefined} */
   let stream
   let sessions = 0
@@ -29,7 +30,7 @@ export function embeddedSource() {
     const session = ++sessions
     const mine = new ProtocolStream(
       () => {
-        if (thread === undefined || thread.hasEnded()) thread = startThread(folder)
+        if (thread === undefined || thread.hasEnded()) thread = startThread(folder, warn)
         thread.receive(session, mine)
         return thread.ready
       },
@@ -81,8 +82,9 @@ export function embeddedSource() {
  * @typedef {{ session: number, bytes: Uint8Array }} Batch to the thread, and back
  *
  * @param {string} folder
+ * @param {(text: string) => void} warn
  */
-function startThread(folder) {
+function startThread(folder, warn) {
   const worker = new Worker(new URL('worker.js', import.meta.url), { workerData: { folder } })
   // What keeps the process alive is who asks, not what could answer.
   worker.unref()
@@ -104,7 +106,10 @@ function startThread(folder) {
         reject(error)
         receiver?.destroy(error)
       }
-      worker.once('error', end)
+      worker.once('error', error => {
+        warn(`the embedded PostgreSQL has failed: ${error.message}`)
+        end(error)
+      })
       worker.once('exit', () => end(new Error('The embedded PostgreSQL has ended')))
     })
   )

@@ -86,11 +86,16 @@ export function addExecuteTool(server, { database, limits, watch, questions }) {
  * @param {readonly unknown[]} parameters
  */
 function whyNotAsked(capabilities, sql, parameters) {
-  if (capabilities?.elicitation === undefined)
-    return 'this client cannot ask its user (it does not declare elicitation).'
+  if (!canAsk(capabilities?.elicitation))
+    return 'this client cannot ask its user (it does not declare elicitation with forms).'
   const length = sql.length + JSON.stringify(parameters).length
   if (length <= MOST_SHOWN) return undefined
   return `with ${length} characters it is longer than what a person can be asked to read (${MOST_SHOWN}).`
+}
+
+/** Forms are what is meant where nothing is said. @param {{ form?: object, url?: object } | undefined} elicitation */
+function canAsk(elicitation) {
+  return elicitation !== undefined && (elicitation.form !== undefined || elicitation.url === undefined)
 }
 
 /**
