@@ -51,6 +51,8 @@ export class Database {
     this.#pool = new pg.Pool({
       ...source.config,
       max: source.connections,
+      // Our own clock ends statements long before; this is for a network that swallows everything.
+      query_timeout: limits.timeout + NETWORK_GRACE,
       onConnect: client => this.#meet(client),
     })
     // A connection that breaks while nobody uses it is replaced by the next one.
