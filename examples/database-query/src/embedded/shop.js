@@ -32,7 +32,7 @@ function keptFolder() {
   const about = new URL('../package.json', import.meta.resolve('@electric-sql/pglite'))
   const hash = createHash('sha256').update(readFileSync(SAMPLE)).update(readFileSync(about)).digest('hex')
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
-  return join(cache, 'anyport-example-database-query', hash.slice(0, 16))
+  return join(cache, 'anyport-database-query', hash.slice(0, 16))
 }
 
 /**
