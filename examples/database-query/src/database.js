@@ -123,6 +123,8 @@ export class Database {
       // What only read may have failed and gone on: nothing of it is kept.
       if (status === 'I' || (mode === 'write' && status !== 'T'))
         throw new Refused('The statement ended its transaction itself, which is not for it to do.')
+      const unwanted = ending.why()
+      if (unwanted !== undefined) throw unwanted
       // From here on it is too late to end it.
       ending.tooLate()
       if (mode === 'write') await this.#commit(client)
