@@ -113,7 +113,27 @@ export class Database {
    * @returns {Promise<T>}
    */
   async #transaction(mode, work, asker) {
-    const client = await this.#connected(asker)
+    for (let broken = 0; ; broken++) {
+      const client = await this.#connected(asker)
+      try {
+        return await this.#attempt(client, mode, work, asker)
+      } catch (error) {
+        if (!(error instanceof NotBegun)) throw error
+        // Connections that nobody used may all have broken, when the database was started again.
+        if (broken === this.#source.connections) throw error.cause
+      }
+    }
+  }
+
+  /**
+   * @template T
+   * @param {import('pg').PoolClient} client
+   * @param {'read' | 'plan' | 'write'} mode
+   * @param {(session: Session) => Promise<T>} work
+   * @param {AbortSignal} [asker]
+   * @returns {Promise<T>}
+   */
+  async #attempt(client, mode, work, asker) {
     const ending = this.#ending(client, asker)
     let isClean = false
     try {
@@ -201,7 +221,11 @@ export class Database {
       ...(role === undefined ? [] : [`SET LOCAL ROLE ${pg.escapeIdentifier(role)}`]),
       'SELECT',
     ]
-    await client.query(statements.join('; '))
+    try {
+      await client.query(statements.join('; '))
+    } catch (error) {
+      throw isAnswer(error) ? error : new NotBegun(error)
+    }
   }
 
   /** @param {import('pg').PoolClient} client */
@@ -210,7 +234,7 @@ export class Database {
       await client.query('COMMIT')
     } catch (error) {
       // What PostgreSQL says itself, such as a constraint that is checked at the end, means that nothing was written.
-      if (error instanceof pg.DatabaseError && error.severity === 'ERROR') throw error
+      if (isAnswer(error)) throw error
       throw new Refused(
         'The connection broke while the statement was committed: look whether it was written.',
       )
@@ -300,6 +324,23 @@ export class Database {
     }
     if (!isOver()) /** @type {any} */ (client).connection.stream.destroy()
   }
+}
+
+/** The connection was of no use: nothing has been run, so that another one may do. */
+class NotBegun extends Error {
+  /** @param {unknown} cause */
+  constructor(cause) {
+    super('The transaction did not begin', { cause })
+  }
+}
+
+/** Words with which PostgreSQL ends a connection: shutdown, broken connections, transactions that were idle or open for too long. */
+const FAREWELL = /^(57P|08|25P0[34])/
+
+/** Whether PostgreSQL has refused something, rather than gone. @param {unknown} error */
+function isAnswer(error) {
+  // By its code: the severity is in the server's language.
+  return error instanceof pg.DatabaseError && !FAREWELL.test(error.code ?? '')
 }
 
 /** The most bytes of one answer of the server. Rows are fetched so that they stay far below, unless a single one is larger. */

@@ -148,10 +148,14 @@ describe('with DATABASE_URL', {
     const client = await server.connect()
     const call = client.call('query', { sql: 'SELECT pg_sleep(600)' })
     await eventually(isSleeping, 'it sleeps')
-    await postgres.admin.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app_reader'",
-    )
+    const terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app_reader'"
+    await postgres.admin.query(terminate)
     assert.match((await call).content[0].text, /terminating connection|cannot be reached/)
+    assert.deepEqual((await client.call('query', { sql: 'SELECT 1' })).structuredContent.rows, [[1]])
+    // All four, while nobody uses them: whoever comes next must not notice.
+    const sleep = () => client.call('query', { sql: 'SELECT pg_sleep(0.3)' })
+    await Promise.all([sleep(), sleep(), sleep(), sleep()])
+    await postgres.admin.query(terminate)
     assert.deepEqual((await client.call('query', { sql: 'SELECT 1' })).structuredContent.rows, [[1]])
     await server.close()
   })
