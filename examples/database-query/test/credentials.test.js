@@ -180,7 +180,7 @@ describe('with DATABASE_URL', {
 
   async function isSleeping() {
     const sql =
-      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE usename = 'app_reader' AND state = 'active'"
+      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE usename = 'app_reader' AND wait_event = 'PgSleep'"
     return (await postgres.admin.query(sql)).rows[0].n > 0
   }
 })
