@@ -17,7 +17,7 @@ const CONNECT_LIMIT = 60_000
  */
 export function embeddedSource({ warn }) {
   const folder = mkdtempSync(join(tmpdir(), 'database-query-'))
-  const remove = () => rmSync(folder, { recursive: true, force: true })
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   process.once('exit', remove)
 
   /** @type {ReturnType<typeof startThread> | undefined} */
@@ -25,14 +25,16 @@ export function embeddedSource({ warn }) {
   /** @type {ProtocolStream | undefined} */
   let stream
   let sessions = 0
+  let isClosed = false
 
   const open = () => {
     const session = ++sessions
     const mine = new ProtocolStream(
-      () => {
+      async () => {
+        if (isClosed) throw new Error('The embedded PostgreSQL is closed')
         if (thread === undefined || thread.hasEnded()) thread = startThread(folder, warn)
         thread.receive(session, mine)
-        return thread.ready
+        await thread.ready
       },
       bytes => thread?.worker.postMessage({ session, bytes }),
     )
@@ -69,11 +71,10 @@ export function embeddedSource({ warn }) {
     cancel: restart,
     abandon: restart,
     async close() {
-      stream?.destroy()
-      await thread?.worker.terminate()
-      thread = undefined
-      process.off('exit', remove)
+      isClosed = true
+      await restart()
       remove()
+      process.off('exit', remove)
     },
   }
 }
