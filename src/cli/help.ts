@@ -29,6 +29,7 @@ Usage: anyport COMMAND [options]
   ps                List the shared servers of serve --shared
   stop              Stop them
   config            Read and write the configurations of MCP clients
+  advise            Say which transport fits, and what to write where
   help [COMMAND]    Explain a command and its options
   version           Print the version
 

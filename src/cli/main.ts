@@ -36,6 +36,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async argv => (await import('./config.js')).configCommand(argv),
     help: async () => (await import('./config-options.js')).CONFIG,
   },
+  advise: {
+    run: async argv => (await import('./advise.js')).adviseCommand(argv),
+    help: async () => (await import('./advise-options.js')).ADVISE,
+  },
   audit: {
     run: async argv => (await import('./audit.js')).auditCommand(argv),
     help: async () => (await import('./audit.js')).AUDIT,
