@@ -33,6 +33,10 @@ export class PipeClient {
     return this.#dialect
   }
 
+  get echoTool() {
+    return 'echo'
+  }
+
   async connect() {
     return this.#pipe.connection()
   }
