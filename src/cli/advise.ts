@@ -57,7 +57,10 @@ async function entryOf({ add }: Setup, options: AdviseOptions): Promise<ClientEn
   return {
     client,
     title: clientId === undefined ? 'Your client' : client.title,
-    file: clientId === undefined ? undefined : clientFile(client, parsed.options.scope ?? userScope(client)),
+    file:
+      clientId === undefined
+        ? undefined
+        : clientFile(client, parsed.options.scope === 'project' ? 'project' : userScope(client)),
     text:
       value === undefined ? '' : setServer('', syntax, placeToEdit('', syntax, client), entry.name, value),
     // All transports are served, so that it does not matter which of them the client's word means.

@@ -25,10 +25,14 @@ export const CONFIG_OPTIONS = {
     metavar: 'FILE',
     group: files,
   }),
-  scope: value("The user's file, or that of the project in this folder", oneOf('user', 'project'), {
-    metavar: 'SCOPE',
-    group: files,
-  }),
+  scope: value(
+    "The user's file, that of the project in this folder, or what the user's file has for this folder alone (local: Claude Code)",
+    oneOf('user', 'project', 'local'),
+    {
+      metavar: 'SCOPE',
+      group: files,
+    },
+  ),
 
   env: list('Variable for the command; a bare NAME refers to ours (repeatable)', text, {
     metavar: 'NAME=VALUE',

@@ -15,6 +15,8 @@ export interface Target {
   readonly file: string
   /** Undefined where the file itself tells. */
   readonly client: Client | undefined
+  /** What the file has for this folder alone. */
+  readonly folder?: string | undefined
 }
 
 /** Every client's file on this machine that exists. */
@@ -22,32 +24,50 @@ export function everyFile(): Target[] {
   const own = discoverConfig()
   const seen = new Set<string>()
   const files = CLIENTS.flatMap(client =>
-    (['user', 'project'] as const).flatMap(scope => {
+    (['user', 'project'] as const).flatMap((scope): Target[] => {
       const file = clientFile(client, scope)
       return file === undefined
         ? []
         : [{ file, client: client.universal ? undefined : readerOf(client, file) }]
     }),
   )
-  return [...(own === undefined ? [] : [{ file: own, client: undefined }]), ...files].filter(({ file }) => {
-    if (seen.has(file) || !existsSync(file)) return false
-    seen.add(file)
-    return true
-  })
+  const present = [...(own === undefined ? [] : [{ file: own, client: undefined }]), ...files].filter(
+    ({ file }) => {
+      if (seen.has(file) || !existsSync(file)) return false
+      seen.add(file)
+      return true
+    },
+  )
+  const local = CLIENTS.filter(client => client.folderPlace !== undefined).map(localTarget)
+  return [...present, ...local.filter(({ file }) => existsSync(file))]
 }
 
 export function targetFile(options: ConfigOptions, id: string): Target {
   const client = named(id)
   const known = options.client === undefined && options.to === undefined ? undefined : client
-  if (options.file !== undefined) return { file: resolve(options.file), client: known }
+  if (options.file !== undefined) {
+    if (options.scope !== 'local') return { file: resolve(options.file), client: known }
+    return { ...localTarget(client), file: resolve(options.file) }
+  }
   if (client.universal && options.scope !== 'user')
     return { file: resolve(discoverConfig() ?? 'anyport.json'), client: undefined }
+  if (options.scope === 'local') return localTarget(client)
   const file = clientFile(client, options.scope ?? userScope(client))
   if (file === undefined)
     throw new UsageError(
       `${client.title} has no ${options.scope ?? 'user'} file; use the other --scope, or --file`,
     )
   return { file, client: readerOf(client, file) }
+}
+
+/** The user's file, and in it what holds in this folder alone. */
+export function localTarget(client: Client): Target {
+  const file = clientFile(client, 'user')
+  if (client.folderPlace === undefined || file === undefined)
+    throw new UsageError(
+      `${client.title} has no servers for one folder in the user's file; use --scope project`,
+    )
+  return { file, client, folder: process.cwd() }
 }
 
 export function userScope(client: Client): 'user' | 'project' {

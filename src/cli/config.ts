@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path'
 import type { Launcher } from '../config/bridge.js'
+import type { Client } from '../config/client.js'
 import { equalValues, placeToEdit, removeServer, setServer } from '../config/edit-config.js'
 import { nearest } from '../config/nearest.js'
 import type { ReadConfig } from '../config/read-config.js'
@@ -26,6 +27,7 @@ import { describeServer, print, report, tell, tellNotes, write } from './config-
 import {
   everyFile,
   isShared,
+  localTarget,
   located,
   mustExist,
   named,
@@ -80,14 +82,17 @@ async function listServers({ options, positionals }: Command): Promise<number> {
       : [targetFile(options, options.client ?? 'anyport')]
   let failed = false
   const shown: object[] = []
-  for (const { file, client } of files) {
-    const read = await readConfigFile(file, client)
+  for (const { file, client, folder } of files) {
+    const read = await readConfigFile(file, client, { folder, folderOnly: folder !== undefined })
+    // Whoever has none for this folder need not hear so.
+    if (folder !== undefined && options.scope === undefined && read.servers.length === 0) continue
     failed = report(read.problems, options.strict) || failed
     const title = (read.client ?? client)?.title ?? 'unknown'
     if (options.json) {
       shown.push({
         client: (read.client ?? client)?.id,
         file,
+        ...(folder === undefined ? {} : { folder }),
         servers: read.servers.map(entry => ({
           ...describeServer(entry),
           ...(entry.disabled ? { disabled: true } : {}),
@@ -95,7 +100,7 @@ async function listServers({ options, positionals }: Command): Promise<number> {
       })
       continue
     }
-    print(`${title}  ${file}`)
+    print(`${title}  ${file}${folder === undefined ? '' : `  (in ${folder})`}`)
     const width = Math.max(0, ...read.servers.map(({ name }) => name.length))
     for (const entry of read.servers) {
       const { name, kind, target } = describeServer(entry)
@@ -123,14 +128,14 @@ async function addServer({ options, positionals, rest }: Command): Promise<numbe
 
 async function removeServers({ options, positionals }: Command): Promise<number> {
   if (positionals.length === 0) throw new UsageError('Which server? Write: anyport config remove NAME')
-  const { file, client } = targetFile(options, options.client ?? 'anyport')
+  const { file, client, folder } = targetFile(options, options.client ?? 'anyport')
   const { text, syntax } = await openConfig(file, client)
   const owner = client ?? ownerOf(file, text ?? '', syntax)
   const missing: string[] = []
   const edit = (before: string) => {
     missing.length = 0
     return positionals.reduce((current, name) => {
-      const after = removeServer(current, syntax, placeToEdit(current, syntax, owner), name)
+      const after = removeServer(current, syntax, placeToEdit(current, syntax, owner, folder), name)
       if (after === current) missing.push(name)
       return after
     }, before)
@@ -148,13 +153,23 @@ async function importServers({ options, positionals }: Command): Promise<number>
   const { from, file } = options
   if (from === undefined) throw new UsageError('From whom? Write: anyport config import --from CLIENT')
   const client = named(from)
-  const source = clientFile(client, options.scope ?? userScope(client))
-  if (source === undefined)
-    throw new UsageError(`${client.title} has no ${options.scope} file; name the scope that it has`)
-  const read = await readConfigFile(mustExist(source, client), readerOf(client, source))
+  const { file: source, folder } = sourceOf(client, options)
+  const read = await readConfigFile(mustExist(source, client), readerOf(client, source), {
+    folder: folder ?? process.cwd(),
+    folderOnly: folder !== undefined,
+  })
   if (report(read.problems, options.strict)) return 2
   const target = file ?? discoverConfig() ?? 'anyport.json'
   return await writeChosen(read, positionals, { file: resolve(target), client: undefined }, options)
+}
+
+/** Without a scope, what the client itself would read here. */
+function sourceOf(client: Client, { scope }: ConfigOptions): Pick<Target, 'file' | 'folder'> {
+  if (scope === 'local') return localTarget(client)
+  const file = clientFile(client, scope ?? userScope(client))
+  if (file === undefined)
+    throw new UsageError(`${client.title} has no ${scope} file; name the scope that it has`)
+  return { file }
 }
 
 async function exportServers({ options, positionals }: Command): Promise<number> {
@@ -236,7 +251,7 @@ async function prepared(
 
 async function writeAll(
   given: readonly UnresolvedEntry[],
-  { file, client }: Target,
+  { file, client, folder }: Target,
   options: ConfigOptions,
 ): Promise<number> {
   const { text, syntax } = await openConfig(file, client)
@@ -255,7 +270,7 @@ async function writeAll(
     taken.clear()
     same.clear()
     return written.reduce((current, { entry: { name }, value }) => {
-      const place = placeToEdit(current, syntax, owner)
+      const place = placeToEdit(current, syntax, owner, folder)
       const known = valueAt(current, syntax, [...place.path, name])
       if (known !== undefined && equalValues(known, value)) same.add(name)
       else if (known !== undefined && !options.replace) {

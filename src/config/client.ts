@@ -12,11 +12,15 @@ export interface Client {
   readonly syntax: 'json' | 'toml' | 'yaml'
   /** Where servers are found in a file; a file without any gets the first. */
   readonly places: readonly ServersPlace[]
+  /** Where the user's file has the servers that hold in one folder alone: the way there from the root, the folder's path between. */
+  readonly folderPlace?: { readonly before: readonly string[]; readonly after: readonly string[] }
   /** The user's file, the first that applies. `~` is the home folder, `$NAME/` a folder that a variable names. */
   readonly userFiles: UserFiles
   /** Files in a project's folder. */
   readonly projectFiles: readonly string[]
   readonly variables: VariableSyntax
+  /** The key at the root that switches tools of all servers on and off: globs of `SERVER_TOOL` with `true` or `false`. */
+  readonly toolSwitches?: string
   /** The fields in which references are replaced. Default: all texts. */
   readonly variableFields?: readonly TextField[]
   readonly fields: ClientFields

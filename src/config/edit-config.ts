@@ -2,6 +2,7 @@
 
 import type { Client } from './client.js'
 import { placeOfServers } from './clients.js'
+import { placeOfFolder } from './folder-place.js'
 import {
   nodeAt,
   type PlainObject,
@@ -34,12 +35,16 @@ export function removeServer(text: string, syntax: Syntax, place: ServersPlace, 
   return checked(text, syntax.remove(text, place, name), syntax, place, expected)
 }
 
-/** Where a client's servers are in this text, or would be put. */
-export function placeToEdit(text: string, syntax: Syntax, client: Client): ServersPlace {
-  const place = placeOfServers(client, syntax.parse(text)) ?? client.places[0]
+/** Where a client's servers are in this text, or would be put; those that hold in `folder` alone where one is given. */
+export function placeToEdit(text: string, syntax: Syntax, client: Client, folder?: string): ServersPlace {
+  const root = syntax.parse(text)
+  const place =
+    folder === undefined
+      ? (placeOfServers(client, root) ?? client.places[0])
+      : placeOfFolder(client, root, folder)
   if (place === undefined) throw new TypeError(`${client.title} has no place for servers`)
   // Maps may stand where lists are the rule, and the reverse.
-  const kind = nodeAt(syntax.parse(text), place.path)?.kind
+  const kind = nodeAt(root, place.path)?.kind
   if (kind === 'map') return { path: place.path }
   return kind === 'list' ? { path: place.path, list: true } : place
 }

@@ -3,6 +3,7 @@
 import type { Client } from './client.js'
 import { CLIENTS, detectClient, placeOfServers } from './clients.js'
 import { describe, Reading, type ValueChecks } from './fields.js'
+import { placeOfFolder } from './folder-place.js'
 import type { GuardEntry } from './guard-settings.js'
 import { nearest } from './nearest.js'
 import type { Problem } from './problem.js'
@@ -19,6 +20,7 @@ import {
   SyntaxProblem,
   splitMark,
 } from './source.js'
+import { readSwitches, switched } from './tool-switches.js'
 
 export interface ConfigText {
   /** For messages, and for finding out whose file it is. */
@@ -31,6 +33,10 @@ export interface ReadOptions {
   /** Whose file it is. Default: found out by its path and what it holds. */
   readonly client?: Client | undefined
   readonly checks?: ValueChecks | undefined
+  /** Servers that the file has for this folder are read as well, and go before others of the same name. Default: none are. */
+  readonly folder?: string | undefined
+  /** Those only. */
+  readonly folderOnly?: boolean | undefined
 }
 
 export interface ReadConfig {
@@ -58,7 +64,7 @@ export interface ConfigInput {
 /** Never throws: what is wrong is in `problems`, and entries that have an error are left out. */
 export function readConfig(
   { file, text, syntax }: ConfigText,
-  { client: given, checks }: ReadOptions = {},
+  { client: given, checks, folder, folderOnly = false }: ReadOptions = {},
 ): ReadConfig {
   const reading = new Reading(file, splitMark(text)[1], checks)
   let root: SourceNode | undefined
@@ -78,9 +84,16 @@ export function readConfig(
     )
     return nothing(client, reading)
   }
-  const place = placeOfServers(client, root) ?? foreignPlace(client, root, reading)
+  const own = folder === undefined ? undefined : placeOfFolder(client, root, folder)
+  const place = folderOnly ? own : (placeOfServers(client, root) ?? foreignPlace(client, root, reading))
   const settings = settingsOf(root, reading)
-  const servers = place === undefined ? [] : readServers(reading, client, root, place)
+  const ofFolder = own === undefined ? [] : readServers(reading, client, root, own)
+  const ofAll = folderOnly || place === undefined ? [] : readServers(reading, client, root, place)
+  const switches = client.toolSwitches === undefined ? [] : readSwitches(reading, root, client.toolSwitches)
+  const servers = [
+    ...ofFolder,
+    ...ofAll.filter(({ name }) => ofFolder.every(other => other.name !== name)),
+  ].map(server => (switches.length === 0 ? server : switched(reading, server, switches)))
   const named = new Set(servers.map(({ name }) => name))
   for (const name of settings.servers.keys()) {
     if (!named.has(name)) warnOfSettings(reading, root, name)

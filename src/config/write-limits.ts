@@ -2,6 +2,7 @@
 
 import type { TimeoutField } from './client.js'
 import type { EntryWriter } from './entry-writer.js'
+import { switchesFor } from './tool-switches.js'
 import { formatDuration } from './units.js'
 
 const FILTERS = {
@@ -47,7 +48,13 @@ export function writeTools(writer: EntryWriter): void {
   ][]) {
     const field = fields[key]
     if (field === undefined) {
-      writer.lost(`tools.${key}`, `no field for ${FILTERS[key]}`)
+      const { toolSwitches } = writer.client
+      if (toolSwitches !== undefined && key !== 'approve')
+        writer.lost(
+          `tools.${key}`,
+          `${JSON.stringify(toolSwitches)} at the root of its file for that, which stays as it is: ${switchesFor(writer.entry.name, { [key]: tools })} would say it`,
+        )
+      else writer.lost(`tools.${key}`, `no field for ${FILTERS[key]}`)
       continue
     }
     if (key === 'allow' && field === 'available_tools' && tools.length === 0) {

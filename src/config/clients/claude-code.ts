@@ -6,6 +6,8 @@ export const claudeCode: Client = {
   title: 'Claude Code',
   syntax: 'json',
   places: [{ path: ['mcpServers'] }],
+  // Its scope "local".
+  folderPlace: { before: ['projects'], after: ['mcpServers'] },
   userFiles: everywhere('$CLAUDE_CONFIG_DIR/.claude.json', '~/.claude.json'),
   projectFiles: ['.mcp.json'],
   variables: shellVariables(true),

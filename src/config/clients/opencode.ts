@@ -16,6 +16,7 @@ export const opencode: Client = {
   userFiles: files,
   projectFiles: ['opencode.json', 'opencode.jsonc'],
   variables: openCodeVariables,
+  toolSwitches: 'tools',
   fields: {
     command: 'command',
     env: 'environment',

@@ -20,9 +20,8 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../config/client.js'
-import type { ValueChecks } from '../../config/fields.js'
 import { jsoncSyntax } from '../../config/jsonc-syntax.js'
-import { type ReadConfig, readConfig } from '../../config/read-config.js'
+import { type ReadConfig, type ReadOptions, readConfig } from '../../config/read-config.js'
 import type { Syntax } from '../../config/source.js'
 import { withFileLock } from '../storage/file-lock.js'
 
@@ -62,10 +61,10 @@ export async function openConfig(file: string, client?: Client): Promise<ConfigF
 export async function readConfigFile(
   file: string,
   client?: Client,
-  checks?: ValueChecks,
+  of: Pick<ReadOptions, 'checks' | 'folder' | 'folderOnly'> = {},
 ): Promise<ReadConfig> {
   const { text = '', syntax } = await openConfig(file, client)
-  return readConfig({ file, text, syntax }, { client, checks })
+  return readConfig({ file, text, syntax }, { ...of, client })
 }
 
 export interface UpdateOptions {

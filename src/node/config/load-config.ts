@@ -53,7 +53,11 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Loade
   }
   const file = resolve(given)
   mustExist(file)
-  const read = await readConfigFile(file, clientOf(options.client), VALUE_CHECKS)
+  const read = await readConfigFile(file, clientOf(options.client), {
+    checks: VALUE_CHECKS,
+    // As the client itself would read it here.
+    folder: process.cwd(),
+  })
   // What is disabled needs no values.
   const enabled = read.servers.filter(({ disabled }) => !disabled)
   const warnings = [...read.problems, ...enabled.flatMap(entry => gatewayProblems(entry, file))]
@@ -82,7 +86,7 @@ export async function loadGuards(options: LoadConfigOptions = {}): Promise<Guard
   if (given === undefined) return {}
   const file = resolve(given)
   mustExist(file)
-  const read = await readConfigFile(file, clientOf(options.client), VALUE_CHECKS)
+  const read = await readConfigFile(file, clientOf(options.client), { checks: VALUE_CHECKS })
   // All that is wrong with the file is said at once.
   const errors = read.problems.filter(({ severity }) => severity === 'error')
   const { guards, problems } = await guardsOf(file, read, options)
@@ -137,7 +141,7 @@ async function answersTo(
 ): Promise<ReadonlyMap<string, string>> {
   const answers = new Map<string, string>()
   for (const id of ids) {
-    const input = inputs.find(candidate => candidate.id === id) ?? { id, description: id, secret: false }
+    const input = inputs.find(candidate => candidate.id === id) ?? { id, description: id, secret: true }
     const answer = env[variableOfInput(id)] ?? (await ask?.(input)) ?? input.fallback
     if (answer !== undefined) answers.set(id, answer)
   }
