@@ -49,6 +49,10 @@ export const REMOTE_OPTIONS = {
   'connect-timeout': duration('How long a connection may take, TLS included', '10s'),
   'response-timeout': duration('How long it may take to begin an answer', '10m'),
   'read-timeout': duration('How long it may be silent within an answer that is no open stream', '10m'),
+  'reconnect-timeout': duration(
+    'How long calls wait for it where it was there before and cannot be reached now',
+    '10s',
+  ),
   'max-connections': value('Connections to it for calls; open streams have others', integer(1, 65_535), {
     metavar: 'N',
     default: '256',

@@ -220,6 +220,7 @@ export function serveOptions({ options, given }: Pick<Parsed, 'options' | 'given
     spares: options.warm,
     ...(options['idle-timeout'] === undefined ? {} : { idleTimeout: options['idle-timeout'] }),
     maxRestarts: options['max-restarts'],
+    reconnectTimeout: options['reconnect-timeout'],
     maxConnections: options['max-children'],
     queueTimeout: options['queue-timeout'],
     ...(options['era-cache'] === 'off' ? {} : { eras: eraCache(options['era-cache']) }),

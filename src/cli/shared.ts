@@ -173,12 +173,15 @@ async function filesOf({ 'env-file': files }: Parsed['options']) {
 
 /** Groups of the help. */
 const OF_OTHER_FACES = ['HTTP', 'Who may come in', 'What callers may do', 'A server at a URL', 'Signing in']
+/** Of servers at addresses, and yet not in their entry: it is about calls. */
+const OF_CALLS = 'reconnect-timeout'
 /** What is in the entry in other words, or concerns this process alone. */
 const OURS = ['stdio', 'shared', 'linger', 'cwd', 'env', 'env-file', 'inherit-env', 'drain-timeout']
 
 function serverWords(options: Parsed['options'], given: Parsed['given']): SharedEntry['options'] {
   const isTheirs = (name: string) => {
     const { group } = SERVE_OPTIONS[name as keyof typeof SERVE_OPTIONS]
+    if (name === OF_CALLS) return true
     return !OURS.includes(name) && ![...OF_OTHER_FACES, 'Output'].includes(group ?? '')
   }
   const cache = options['era-cache']

@@ -60,6 +60,33 @@ function file(name: string, text: string): string {
 
 const read = (name: string) => readFileSync(join(folder, name), 'utf8')
 
+describe("Claude Code's servers for one folder", () => {
+  it('are listed, added and removed in the file of the user, and imported with the others', async () => {
+    const before = `{\n  "numStartups": 3,\n  "mcpServers": { "all": { "type": "stdio", "command": "x" } }\n}\n`
+    file('home/.claude.json', before)
+    const local = ['--client', 'claude-code', '--scope', 'local']
+    const added = await config('add', 'here', ...local, '--', 'node', 'server.js')
+    expect([added.code, added.stderr]).toEqual([0, ''])
+    const entry = { type: 'stdio', command: 'node', args: ['server.js'] }
+    expect(JSON.parse(read('home/.claude.json'))).toEqual({
+      ...JSON.parse(before),
+      projects: { [folder]: { mcpServers: { here: entry } } },
+    })
+    const { stdout } = await config('list', '--json')
+    const listed = JSON.parse(stdout) as { folder?: string; servers: { name: string }[] }[]
+    expect(listed.map(({ folder, servers }) => [folder, servers.map(({ name }) => name)])).toEqual([
+      [undefined, ['all']],
+      [folder, ['here']],
+    ])
+    expect((await config('import', '--from', 'claude-code')).code).toBe(0)
+    expect(Object.keys(JSON.parse(read('anyport.json')).mcpServers).sort()).toEqual(['all', 'here'])
+    expect((await config('remove', 'here', ...local)).code).toBe(0)
+    expect(JSON.parse(read('home/.claude.json')).projects?.[folder]?.mcpServers ?? {}).toEqual({})
+    const refused = await config('list', '--client', 'cursor', '--scope', 'local')
+    expect([refused.code, refused.stderr.includes('Cursor has no servers for one folder')]).toEqual([2, true])
+  })
+})
+
 describe('twenty writers at once', () => {
   it.each([
     ['cursor', 'home/.cursor/mcp.json', '{\n  // kept\n  "mcpServers": {\n  }\n}\n', /^ {4}"s\d+":/gm],
