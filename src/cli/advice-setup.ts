@@ -44,7 +44,7 @@ export interface Wishes {
   readonly platform: 'fetch' | 'lambda' | 'container'
 }
 
-export const EXAMPLE_ISSUER = 'https://login.example.com'
+const EXAMPLE_ISSUER = 'https://login.example.com'
 
 /** Throws nothing: every situation has an answer. */
 export function setUp(situation: Situation, decision: Decision, wishes: Wishes): Setup {

@@ -61,11 +61,11 @@ describe("Claude Code's servers for one folder", () => {
 
   it('paths of Windows are the same with either slash', () => {
     const windows = JSON.stringify({
-      projects: { 'C:/work/app': { mcpServers: { s: { type: 'stdio', command: 'x' } } } },
+      projects: { 'C:/p/app': { mcpServers: { s: { type: 'stdio', command: 'x' } } } },
     })
     const { servers } = readConfig(
       { ...source, text: windows },
-      { client, folder: 'C:\\work\\app', folderOnly: true },
+      { client, folder: 'C:\\p\\app', folderOnly: true },
     )
     expect(servers).toHaveLength(1)
   })

@@ -108,21 +108,24 @@ describe('anyport.service', () => {
   })
 
   const analyze = '/usr/bin/systemd-analyze'
-  it.runIf(existsSync(analyze))('is one that systemd understands, and calls safe', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'anyport-unit-'))
-    try {
-      const file = join(folder, 'anyport.service')
-      // It looks for the program.
-      writeFileSync(file, text.replace('/usr/bin/anyport', '/usr/bin/env'))
-      const options = { encoding: 'utf8', stdio: 'pipe', timeout: 30_000 } as const
-      expect(execFileSync(analyze, ['verify', file], options)).toBe('')
-      const told = execFileSync(analyze, ['security', '--offline=true', file], options)
-      const [, level] = /exposure level for anyport\.service: ([\d.]+)/.exec(told) ?? []
-      expect(Number(level)).toBeLessThan(2)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
+  it.skipIf(!existsSync(analyze) && process.env.CI !== 'true')(
+    'is one that systemd understands, and calls safe',
+    () => {
+      const folder = mkdtempSync(join(tmpdir(), 'anyport-unit-'))
+      try {
+        const file = join(folder, 'anyport.service')
+        // It looks for the program.
+        writeFileSync(file, text.replace('/usr/bin/anyport', '/usr/bin/env'))
+        const options = { encoding: 'utf8', stdio: 'pipe', timeout: 30_000 } as const
+        expect(execFileSync(analyze, ['verify', file], options)).toBe('')
+        const told = execFileSync(analyze, ['security', '--offline=true', file], options)
+        const [, level] = /exposure level for anyport\.service: ([\d.]+)/.exec(told) ?? []
+        expect(Number(level)).toBeLessThan(2)
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  )
 })
 
 describe('kubernetes/anyport.yaml', () => {
