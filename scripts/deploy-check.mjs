@@ -113,9 +113,10 @@ async function start(stage, built, root) {
   )
 
   const environment = of('ENV').flatMap(value => value.split(' '))
-  const hasInit = spawnSync('sh', ['-c', 'command -v tini']).status === 0
-  if (!hasInit) console.log('tini is not installed here: started without it, as process 1')
-  const entry = JSON.parse(of('ENTRYPOINT')[0]).slice(hasInit ? 0 : 2)
+  const init = spawnSync('sh', ['-c', 'command -v tini'], { encoding: 'utf8' }).stdout.trim()
+  if (init === '') console.log('tini is not installed here: started without it, as process 1')
+  else cpSync(init, join(root, 'opt/node/bin/tini'), { dereference: true })
+  const entry = JSON.parse(of('ENTRYPOINT')[0]).slice(init === '' ? 2 : 0)
   const command = [...JSON.parse(of('CMD')[0]), '--port', '0'].map(word =>
     // This machine's /etc is in its place.
     word === '/etc/anyport/anyport.json' ? '/opt/anyport.json' : word,
