@@ -8,6 +8,8 @@ import { Connection } from './connection.mjs'
 import { dialect, textOf } from './dialect.mjs'
 
 const OPEN_LIMIT = 20_000
+const LINE_END = 10
+const BLANK = 32
 
 export class SseClient {
   #port
@@ -62,7 +64,7 @@ class SseConnection {
   #posts
   #stream
   #endpoint
-  #text = ''
+  #pieces = []
   #exchange
   /** The answer, which may come on the stream before the post has its own. */
   #answer
@@ -142,22 +144,35 @@ class SseConnection {
     return text.replace('POST /mcp ', `POST ${this.#endpoint} `)
   }
 
+  /** Events are put together once, from pieces of bytes: looking for their end in a growing text would be what is measured. */
   #read(bytes, onEndpoint) {
-    this.#text += bytes.latin1Slice()
-    // Only what is new can have brought the end of an event.
-    let end = this.#text.indexOf('\n\n', Math.max(0, this.#text.length - bytes.length - 1))
-    while (end !== -1) {
-      const event = this.#text.slice(0, end)
-      this.#text = this.#text.slice(end + 2)
-      const data = /^data: ?(.*)$/m.exec(event)?.[1]
-      if (data !== undefined && event.includes('event: endpoint')) {
-        this.#endpoint = data.replace(/^https?:\/\/[^/]*/, '')
-        onEndpoint()
-      } else if (data !== undefined && !data.includes('"method":"notifications/')) {
-        this.#answer = Buffer.from(data, 'latin1')
-        this.#settle()
-      }
-      end = this.#text.indexOf('\n\n')
+    let rest = bytes
+    while (rest.length > 0) {
+      const last = this.#pieces.at(-1)
+      const isSplit = last !== undefined && last[last.length - 1] === LINE_END && rest[0] === LINE_END
+      const found = isSplit ? -1 : rest.indexOf('\n\n')
+      const end = isSplit ? 1 : found === -1 ? rest.length : found + 2
+      // The buffer that is read into is used again.
+      this.#pieces.push(Buffer.from(rest.subarray(0, end)))
+      if (!isSplit && found === -1) return
+      rest = rest.subarray(end)
+      const event = this.#pieces.length === 1 ? this.#pieces[0] : Buffer.concat(this.#pieces)
+      this.#pieces = []
+      this.#take(event, onEndpoint)
+    }
+  }
+
+  /** An event has its data last, in one line. */
+  #take(event, onEndpoint) {
+    const at = event.indexOf('data:')
+    if (at === -1) return
+    const data = event.subarray(at + (event[at + 5] === BLANK ? 6 : 5), event.length - 2)
+    if (event.latin1Slice(0, at).includes('event: endpoint')) {
+      this.#endpoint = data.latin1Slice().replace(/^https?:\/\/[^/]*/, '')
+      onEndpoint()
+    } else if (!data.latin1Slice(0, 60).includes('"method":"notifications/')) {
+      this.#answer = data
+      this.#settle()
     }
   }
 
