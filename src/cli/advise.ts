@@ -6,7 +6,7 @@ import { syntaxOf } from '../node/config/config-file.js'
 import { clientFile } from '../node/config/config-places.js'
 import { decide } from './advice.js'
 import { type Advice, adviceText, type ClientEntry } from './advice-report.js'
-import { type Setup, setUp } from './advice-setup.js'
+import { type Setup, setUp, type Wishes } from './advice-setup.js'
 import { ADVISE, ADVISE_OPTIONS } from './advise-options.js'
 import { type Ask, completed } from './advise-questions.js'
 import {
@@ -42,8 +42,18 @@ export async function adviseCommand(argv: readonly string[], ask?: Ask): Promise
 export async function advise(parsed: AdviseArguments): Promise<Advice> {
   const situation = situationOf(parsed)
   const decision = decide(situation)
-  const setup = setUp(situation, decision, wishesOf(parsed, situation))
+  const wishes = wishesOf(parsed, situation)
+  const done = setUp(situation, decision, wishes)
+  const setup =
+    parsed.rest === undefined ? { ...done, notes: [...exampleOf(done, wishes), ...done.notes] } : done
   return { situation, decision, setup, entry: await entryOf(setup, parsed.options) }
+}
+
+/** What stands for the command that was not given. */
+function exampleOf({ steps, add }: Setup, { words }: Wishes): readonly string[] {
+  const text = words.join(' ')
+  const shown = [add, ...steps.map(({ command = [] }) => command)].some(line => line.join(' ').endsWith(text))
+  return shown ? [`${text} stands for the command that starts your server: give it behind --.`] : []
 }
 
 /** By the very command that would write it. */

@@ -172,6 +172,17 @@ describe('what is to be written', () => {
     expect(started).toBeGreaterThan(50)
   })
 
+  it('says what stands for something that was not given', async () => {
+    const notesOf = async (line: string) => (await advised(...line.split(' '))).setup.notes.join('\n')
+    const example = 'npx -y some-server stands for the command'
+    expect(await notesOf('--runs local')).toContain(example)
+    expect(await notesOf('--runs remote')).toContain(example)
+    expect(await notesOf('--runs remote')).toContain('https://mcp.example.com stands for your own address')
+    expect(await notesOf('--runs local -- npx -y some-server')).not.toContain(example)
+    expect(await notesOf('--runs serverless --server-is sdk')).not.toContain('stands for the command')
+    expect(await notesOf('https://a.example/mcp')).toBe('')
+  })
+
   it('is a line of the shell, and a text for people', async () => {
     expect(shellLine(['a', 'b c', `it's`, '${X}', ''])).toBe(`a 'b c' 'it'\\''s' '\${X}' ''`)
     const advice = await advised(
