@@ -21,6 +21,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'],
+          // Many wait for clocks.
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
