@@ -42,6 +42,13 @@ export interface GuardSettings {
   readonly trustProxy?: readonly string[]
   readonly proxyHeaders?: 'x-forwarded' | 'forwarded'
   readonly allowUnauthenticated?: boolean
+  readonly maxBody?: number
+  readonly maxDepth?: number
+  readonly requestTimeout?: number
+  readonly maxHeaderSize?: number
+  readonly maxHeaders?: number
+  readonly maxClients?: number
+  readonly maxClientsPerAddress?: number
   readonly rateLimit?: readonly RateLimit[]
   readonly maxConcurrent?: number
   /** The rules themselves, or the file that has them. */
@@ -144,7 +151,10 @@ function valueOfText(key: GuardKey, text: string, file: string): unknown {
       secureUrl('the address', text)
       return text
     case 'authClockSkew':
+    case 'requestTimeout':
       return parseDuration(text)
+    case 'maxBody':
+    case 'maxHeaderSize':
     case 'auditMaxSize':
       return parseSize(text)
     case 'auditKey':
