@@ -43,8 +43,10 @@ describe.skipIf(program === undefined)('in Chromium', () => {
       rebound = await chromium.page(`http://evil.test:${evil.port}`)
       await evil.close()
       target = modernServer()
-      const onRefused = ({ path }: { path: string }, { status }: { status: number }) =>
-        void refused.push({ path, status })
+      const onRefused = ({ path }: { path: string }, { status }: { status: number }) => {
+        // What the browser asks for by itself.
+        if (path !== '/favicon.ico') refused.push({ path, status })
+      }
       server = await serve(target.handler, { port: evil.port, onRefused })
       port = new URL(server.url as string).port
     })
