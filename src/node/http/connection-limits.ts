@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import { networkOf } from '../../middleware/exchange/network-of.js'
 import { isLoopback } from '../loopback.js'
+import type { RefusedConnection } from './refused-connection.js'
 
 export interface ConnectionLimitsOptions {
   readonly maxClients: number
@@ -10,14 +11,6 @@ export interface ConnectionLimitsOptions {
   /** Addresses for which only `maxClients` counts. Default: those of this machine, where one address is everybody. */
   readonly uncounted?: ((address: string) => boolean) | undefined
   readonly onRefusedConnection?: ((refused: RefusedConnection) => void) | undefined
-}
-
-export interface RefusedConnection {
-  /** The limit that it would have exceeded. */
-  readonly limit: 'maxClients' | 'maxClientsPerAddress'
-  /** How many connections it allows. */
-  readonly allowed: number
-  readonly address: string | undefined
 }
 
 export class ConnectionLimits {

@@ -6,9 +6,10 @@ import type { AddressInfo, Socket } from 'node:net'
 import { TransportError } from '../../exchange/errors.js'
 import type { HttpHandler } from '../../exchange/http.js'
 import type { TlsIdentity } from '../tls/tls-identity.js'
-import { ConnectionLimits, type RefusedConnection } from './connection-limits.js'
+import { ConnectionLimits } from './connection-limits.js'
 import { NodeHttpRequest } from './http-request.js'
 import { httpWriter } from './http-writer.js'
+import type { RefusedConnection } from './refused-connection.js'
 
 export interface ListenHttpOptions {
   /** Default 127.0.0.1. */
