@@ -39,8 +39,11 @@ export interface LambdaResult {
   readonly isBase64Encoded: boolean
 }
 
-/** Throws `TypeError` for an event that is no HTTP request. */
-export function requestOf(event: LambdaEvent, basePath: string, signal: AbortSignal): Request {
+/**
+ * Throws `TypeError` for an event that is no HTTP request; undefined for a request that is malformed, which is its client's fault:
+ * a host that is none would become a part of the path.
+ */
+export function requestOf(event: LambdaEvent, basePath: string, signal: AbortSignal): Request | undefined {
   const method = event.requestContext?.http?.method ?? event.httpMethod
   const path = event.rawPath ?? event.path
   if (method === undefined || path === undefined) {
@@ -48,8 +51,26 @@ export function requestOf(event: LambdaEvent, basePath: string, signal: AbortSig
       'The event is no HTTP request of API Gateway, a function URL or a load balancer: it has no method or no path',
     )
   }
+  try {
+    return madeOf(event, method, path, basePath, signal)
+  } catch {
+    return undefined
+  }
+}
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?$/i
+
+/** Throws for what a `Request` cannot hold. */
+function madeOf(
+  event: LambdaEvent,
+  method: string,
+  path: string,
+  basePath: string,
+  signal: AbortSignal,
+): Request | undefined {
   const headers = headersOf(event)
   const host = headers.get('host') ?? event.requestContext?.domainName ?? 'localhost'
+  if (!HOST.test(host)) return undefined
   const scheme = headers.get('x-forwarded-proto') === 'http' ? 'http' : 'https'
   const query = queryOf(event)
   const url = `${scheme}://${host}${without(path, event, basePath)}${query === '' ? '' : `?${query}`}`

@@ -2,9 +2,10 @@
 
 import type { Target } from '../client/open.js'
 import type { Handler } from '../exchange/exchange.js'
-import { METHOD_NOT_FOUND } from '../protocol/errors.js'
-import { errorResponse, isRequest, type JSONRPCMessage } from '../protocol/message.js'
+import { INVALID_REQUEST, METHOD_NOT_FOUND } from '../protocol/errors.js'
+import { errorResponse, isRequest } from '../protocol/message.js'
 import { METHOD_LISTEN } from '../protocol/methods.js'
+import { DEFAULT_MAX_DEPTH, parseMessage } from '../protocol/parse.js'
 import { type FetchHandlerOptions, fetchHandler } from './fetch-handler.js'
 import {
   type LambdaContext,
@@ -61,6 +62,7 @@ export function lambdaHandler(what: Handler | Target, options: LambdaHandlerOpti
     const limit = timeLimit(context)
     try {
       const request = requestOf(event, basePath, limit.signal)
+      if (request === undefined) return await resultOf(event, malformed())
       const body = await request.clone().text()
       const refused = refusalOf(body)
       return await resultOf(event, refused ?? (await Promise.race([complete(fetch, request), limit.late])))
@@ -88,7 +90,8 @@ export function streamedLambdaHandler(what: Handler | Target, options: LambdaHan
     const leave = () => limit.abort()
     raw.once('close', leave)
     try {
-      const response = await Promise.race([fetch(requestOf(event, basePath, limit.signal)), limit.late])
+      const request = requestOf(event, basePath, limit.signal)
+      const response = request === undefined ? malformed() : await Promise.race([fetch(request), limit.late])
       const { status: statusCode, headers } = response
       const stream = runtime.HttpResponseStream.from(raw, {
         statusCode,
@@ -164,11 +167,17 @@ const TIME_IS_UP = errorResponse(undefined, {
   message: 'The time limit of the function is reached; give it more time, or stream the reply',
 })
 
+function malformed(): Response {
+  const error = { code: INVALID_REQUEST, message: 'The HTTP request is malformed' }
+  return Response.json(errorResponse(undefined, error), { status: 400 })
+}
+
 /** A subscription would only ever arrive when the function has ended. */
 function refusalOf(body: string): Response | undefined {
   if (!body.includes(METHOD_LISTEN)) return undefined
   try {
-    const message = JSON.parse(body) as JSONRPCMessage
+    // What cannot be read for certain is refused like any other.
+    const message = parseMessage(body, { maxDepth: DEFAULT_MAX_DEPTH, unambiguous: true })
     if (!isRequest(message) || message.method !== METHOD_LISTEN) return undefined
     const error = {
       code: METHOD_NOT_FOUND,

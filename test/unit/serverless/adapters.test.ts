@@ -351,6 +351,37 @@ describe('streaming', () => {
   })
 })
 
+describe('requests on Lambda that are malformed', () => {
+  const good = modern('tools/list')
+  const event = EVENTS['API Gateway 1.0']!
+
+  it.each([
+    ['a host with a path', { ...good, headers: { ...good.headers, host: 'example.com/mcp?' } }],
+    ['a host that is none', { ...good, headers: { ...good.headers, host: 'a b' } }],
+    ['a header that is none', { ...good, headers: { ...good.headers, 'x-a': 'a\nb' } }],
+  ])('%s is the fault of its client', async (_what, sent) => {
+    const { statusCode, body } = await lambdaHandler(target())(event(sent))
+    expect([statusCode, JSON.parse(body).error.code]).toEqual([400, -32600])
+  })
+
+  it('a body that is no base64 is, too', async () => {
+    const broken = { ...event(good), body: '%%%', isBase64Encoded: true }
+    expect((await lambdaHandler(target())(broken)).statusCode).toBe(400)
+  })
+
+  it('no id is repeated that cannot be one', async () => {
+    const sent = modern('subscriptions/listen')
+    const odd = { ...sent, body: sent.body!.replace('"id":1', '"id":{"a":1}') }
+    const { statusCode, body } = await lambdaHandler(target())(event(odd))
+    expect(statusCode).toBe(400)
+    expect(JSON.parse(body).id).toBeUndefined()
+  })
+
+  it('an event of another kind is the fault of who has set it up', async () => {
+    await expect(lambdaHandler(target())({})).rejects.toThrow(TypeError)
+  })
+})
+
 describe('questions where the retry reaches another instance', () => {
   const stateKey = 'the same for all instances'
   const asking = (params: object) => {
