@@ -8,9 +8,10 @@ import { after, afterEach, before, it } from 'node:test'
 import { Client as V2Client, StreamableHTTPClientTransport as V2Http } from '@modelcontextprotocol/client'
 import { Client as V1Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport as V1Http } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { freePort, newKey, startDatabase, startGateway } from './processes.js'
+import { freePort, gatewayOnStdio, newKey, startDatabase, startGateway } from './processes.js'
 
 const INFO = { name: 'test', version: '1.0.0' }
 const LIMIT = { timeout: 60_000 }
@@ -26,6 +27,8 @@ const keys = join(folder, 'keys.json')
 let database
 /** @type {Awaited<ReturnType<typeof startGateway>>} */
 let gateway
+/** @type {Record<string, string>} */
+let shop = {}
 let port = 0
 let key = ''
 
@@ -33,7 +36,8 @@ before(async () => {
   port = await freePort()
   key = await newKey(keys)
   database = await startDatabase(keys, port)
-  gateway = await startGateway({ SHOP_URL: `http://127.0.0.1:${port}/mcp`, SHOP_KEY: key })
+  shop = { SHOP_URL: `http://127.0.0.1:${port}/mcp`, SHOP_KEY: key }
+  gateway = await startGateway(shop)
 })
 after(async () => {
   await gateway?.stop()
@@ -50,6 +54,7 @@ afterEach(async () => {
 /** @typedef {{ name: string, connect: () => Promise<any> }} Kind */
 /** @type {Kind[]} */
 const KINDS = [
+  { name: 'SDK v1, stdio', connect: () => v1(new StdioClientTransport(gatewayOnStdio(shop))) },
   { name: 'SDK v1, Streamable HTTP', connect: () => v1(new V1Http(new URL(gateway.url))) },
   { name: 'SDK v1, HTTP+SSE', connect: () => v1(new SSEClientTransport(new URL('/sse', gateway.url))) },
   { name: 'SDK v2, 2026-07-28', connect: v2 },

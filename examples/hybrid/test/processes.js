@@ -50,6 +50,12 @@ export function startGateway(env) {
   return start(args, env, /"event":"listening".*?"url":"([^"]+)"/)
 }
 
+/** How a client starts the gateway. @param {Record<string, string>} env */
+export function gatewayOnStdio(env) {
+  const args = [ANYPORT, 'serve', '--config', 'mcp.json', '--stdio', '--strict-start', '--quiet']
+  return { command: process.execPath, args, cwd: HERE, env, stderr: /** @type {const} */ ('ignore') }
+}
+
 /** @returns {Promise<number>} */
 export function freePort() {
   return new Promise((resolve, reject) => {
