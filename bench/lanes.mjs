@@ -47,6 +47,16 @@ const lanes = [
     streams: 2000,
     launch: port => ({ command: node, args: [FORWARDER, '--port', `${port}`, '--', node, ECHO] }),
   },
+  // The same forwarder, handed the requests that a modern client sends: more bytes and more headers, and nothing it looks at.
+  {
+    name: 'forwarder-modern',
+    product: 'forwarder',
+    era: 'modern',
+    announces: true,
+    sessions: 0,
+    streams: 0,
+    launch: port => ({ command: node, args: [FORWARDER, '--port', `${port}`, '--', node, ECHO] }),
+  },
   anyport('anyport-legacy', 'legacy', 'legacy'),
   anyport('anyport-modern', 'modern', 'modern'),
   { ...anyport('anyport-l-to-m', 'legacy', 'modern'), cell: 'crossing' },
@@ -220,7 +230,8 @@ function mcpProxy(name, era) {
 export function yardsticks(name) {
   const lane = lanes.find(lane => lane.name === name)
   if (lane?.own !== undefined) return { raw: 'raw', forwarder: lane.own }
-  if (!lane?.remote) return { raw: 'raw', forwarder: 'forwarder' }
+  if (!lane?.remote)
+    return { raw: 'raw', forwarder: lane?.era === 'modern' ? 'forwarder-modern' : 'forwarder' }
   return { raw: 'remote-direct', forwarder: lane.pipe ? 'stdio-forwarder' : 'http-forwarder' }
 }
 

@@ -13,7 +13,7 @@ import { CELLS, chooseLanes, REMOTE_SERVER } from './lanes.mjs'
 import { measureEvents, measureMemory, measurePayload, measureRequests } from './measures.mjs'
 import { PipeClient } from './pipe-client.mjs'
 import { Product } from './product.mjs'
-import { judge, printReport, printVerdicts, summarise } from './report.mjs'
+import { judge, printAside, printReport, printVerdicts, summarise } from './report.mjs'
 
 const MEASURES = ['rps', 'payload', 'events', 'memory', 'start']
 /** Samples of each measure per round. */
@@ -90,6 +90,12 @@ async function main() {
       )
     : []
   printVerdicts(verdicts, print)
+  printAside(
+    rows,
+    chosen.map(({ name }) => name),
+    judged,
+    print,
+  )
   if (options.json !== undefined) {
     const told = {
       node: process.version,
