@@ -2,7 +2,8 @@
 
 import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
-import { type UpstreamOptions, upstream } from '../client/upstream.js'
+import { upstream } from '../client/upstream.js'
+import type { UpstreamOptions } from '../client/upstream-options.js'
 import { ConfigError } from '../config/problem.js'
 import { matchesGlob } from '../exchange/glob.js'
 import type { ServerPins } from '../middleware/exchange/definitions/pins.js'

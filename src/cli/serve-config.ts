@@ -1,7 +1,7 @@
 /** The servers of a configuration file, as `anyport serve` serves them. */
 
 import { Capacity } from '../client/capacity.js'
-import type { UpstreamOptions } from '../client/upstream.js'
+import type { UpstreamOptions } from '../client/upstream-options.js'
 import { ConfigError, formatProblem } from '../config/problem.js'
 import type { GatewayEvent } from '../gateway/events.js'
 import { createSealer } from '../legacy/request-state.js'

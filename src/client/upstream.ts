@@ -3,9 +3,9 @@ import { orCancelled } from '../exchange/deadline.js'
 import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
 import { whileWaiting } from '../exchange/while-waiting.js'
-import { canBeAsked, fingerprint } from '../legacy/capabilities.js'
+import { fingerprint } from '../legacy/capabilities.js'
 import { mayBeSse } from '../legacy/detect.js'
-import { type FromSessionOptions, fromSession, type LegacyHandler } from '../legacy/from-session.js'
+import { fromSession, type LegacyHandler } from '../legacy/from-session.js'
 import { identityOf, toModernRequest } from '../legacy/requests.js'
 import { type JSONRPCNotification, type JSONRPCRequest, resultResponse } from '../protocol/message.js'
 import { clientCapabilitiesOf, type Implementation } from '../protocol/meta.js'
@@ -13,95 +13,21 @@ import { METHOD_DISCOVER, METHOD_LISTEN } from '../protocol/methods.js'
 import { readResult } from '../protocol/raw-json.js'
 import { type Era, isModernVersion } from '../protocol/versions.js'
 import type { CallerCredentials, CallerSignature } from './caller-credentials.js'
-import type { Capacity } from './capacity.js'
-import type { StopReason, UpstreamEvent } from './events.js'
-import { FastFront, type FrontOptions } from './fast-front.js'
+import type { StopReason } from './events.js'
+import { FastFront } from './fast-front.js'
 import type { FrontSource } from './front-source.js'
+import { IsolationKeys } from './isolation-keys.js'
 import type { Link } from './link.js'
 import { type ModernConnection, ModernConnections } from './modern-connections.js'
 import { channelOpener, spareChannelOpener, type Target } from './open.js'
-import {
-  type Dialect,
-  eraOf,
-  type Opened,
-  type OpenedLegacy,
-  type Opener,
-  type OpenOptions,
-} from './opened.js'
+import { eraOf, type Opened, type OpenedLegacy, type Opener, type OpenOptions } from './opened.js'
 import { Pool } from './pool.js'
 import { relisten } from './relisten.js'
 import { isRemote, type RemoteTarget } from './remote.js'
 import { RepeatedCall, type RepeatHost } from './repeated-call.js'
 import { Rests } from './rests.js'
 import { type StartedFor, Starts } from './starts.js'
-
-/** Remembers how servers speak, by their identity, so that a silent one costs its probe timeout once. */
-export interface EraMemory {
-  get(server: string): Dialect | undefined
-  set(server: string, dialect: Dialect): void
-}
-
-export interface UpstreamOptions extends FromSessionOptions {
-  /** The server's era: found out by a probe (`auto`, the default), or pinned. */
-  readonly protocol?: 'auto' | Era
-  /**
-   * Who shares a connection to the server: callers of one principal (the default), each legacy session for
-   * itself, or everybody.
-   */
-  readonly isolation?: 'principal' | 'session' | 'shared'
-  /** What outlives this process of the servers' eras. Default: nothing. */
-  readonly eras?: EraMemory
-  readonly clientInfo?: Implementation
-  /** How long the server may stay silent before it is taken for a legacy one, in milliseconds. Default 3,000. */
-  readonly probeTimeout?: number
-  /** How long the server may take to start and shake hands, in milliseconds. Default 60,000. */
-  readonly startTimeout?: number
-  /** How long the server may stay silent about a call, in milliseconds. Default 10 minutes. */
-  readonly timeout?: number
-  /** How long a call may take in all, in milliseconds. Default one hour. */
-  readonly maxTimeout?: number
-  /** How many connections calls that may ask get per caller, so that one question does not hold up the rest. Default 4. */
-  readonly maxAskingConnections?: number
-  /**
-   * How many more they get while calls of theirs wait for the caller, so that a few questions which nobody answers hold up nothing.
-   * Default 12.
-   */
-  readonly maxSuspendedConnections?: number
-  /** How long a call waits for a busy connection before another one is opened, in milliseconds. Default 2,000. */
-  readonly spillAfter?: number
-  /**
-   * How long a call that waits for its caller keeps its connection while others wait for one, in milliseconds; then it is given
-   * up, longest first, and its retry is told to start anew. Default one minute.
-   */
-  readonly reclaimAfter?: number
-  /** How many connections to it there may be in all, each a process of its own where it is a program. Default 256. */
-  readonly maxConnections?: number
-  /** How long callers wait for one of these to be free before they are told that it is busy, in milliseconds. Default 30,000. */
-  readonly queueTimeout?: number
-  /** How many connections more are kept open for those who come next. They count among `maxConnections`. Default 0. */
-  readonly spares?: number
-  /** The same over several servers, which share one of these. Default: no such limit. */
-  readonly capacity?: Capacity
-  /**
-   * Milliseconds without a call after which a connection is closed, and its program ends; the next call starts it again.
-   * Subscriptions do not count, and go on. 0 is never. Default: 30 minutes where each session has its own, else never,
-   * because many servers keep something in memory that their next start does not have.
-   */
-  readonly idleTimeout?: number
-  /** How many failures in a row callers wait out; then they get the cause at once, until an attempt succeeds. Default 5. */
-  readonly maxRestarts?: number
-  /**
-   * How long calls wait for a remote server that has been reached before and cannot be now, since it may be restarting, in
-   * milliseconds. Default 10,000.
-   */
-  readonly reconnectTimeout?: number
-  /**
-   * Answers clients who come before a program is up from what is remembered of it, and tells them later what has changed.
-   * Default: they wait.
-   */
-  readonly front?: FrontOptions
-  readonly onEvent?: (event: UpstreamEvent) => void
-}
+import type { UpstreamOptions } from './upstream-options.js'
 
 export interface Upstream {
   readonly handler: Handler
@@ -150,6 +76,7 @@ class ServerUpstream implements Upstream, FrontSource {
   #options: UpstreamOptions
   /** Of a server that is not called with the same for all. */
   readonly #credentials: CallerCredentials | undefined
+  readonly #keys: IsolationKeys
   #era: Era | undefined
   #detecting: { readonly era: Promise<Era>; readonly client: FirstClient } | undefined
   #starts: Starts
@@ -169,6 +96,7 @@ class ServerUpstream implements Upstream, FrontSource {
     this.#target = target
     this.#options = options
     this.#credentials = isRemote(target) ? target.remote.credentials : undefined
+    this.#keys = new IsolationKeys(isolation, this.#credentials)
     if (this.#credentials !== undefined && isolation === 'shared')
       throw new TypeError(
         `${target.name}: callers with credentials of their own cannot share a connection; leave out isolation "shared"`,
@@ -207,7 +135,7 @@ class ServerUpstream implements Upstream, FrontSource {
     this.#pool = new Pool({
       ...shared,
       name: target.name,
-      keyOf: (request, context) => this.#legacyKey(request, context),
+      keyOf: (request, context) => this.#keys.ofLegacy(request, context),
       open: (request, key, signature) => this.#openLegacy(request, key, signature),
       signatureOf: context => this.#credentials?.of(context.caller),
       maxPerGroup: options.maxAskingConnections ?? 4,
@@ -244,13 +172,13 @@ class ServerUpstream implements Upstream, FrontSource {
   readonly handler: Handler = this.direct
 
   connected(request: JSONRPCRequest, context: Context): boolean {
-    if (this.#era === 'modern') return this.#modern.get(this.#isolationKey(context)) !== undefined
-    return this.#era === 'legacy' && this.#pool.has(this.#legacyKey(request, context))
+    if (this.#era === 'modern') return this.#modern.get(this.#keys.of(context)) !== undefined
+    return this.#era === 'legacy' && this.#pool.has(this.#keys.ofLegacy(request, context))
   }
 
   async reach(request: JSONRPCRequest, context: Context): Promise<void> {
     if (this.#closed) throw this.#starts.draining()
-    const key = this.#isolationKey(context)
+    const key = this.#keys.of(context)
     const era = this.#era ?? (await this.#detect(request, key, context))
     if (era === 'modern') await this.#modernConnection(key, request, context)
     else (await this.#pool.acquire(request, context, false)).release()
@@ -262,8 +190,8 @@ class ServerUpstream implements Upstream, FrontSource {
   }
 
   async *#listen(request: JSONRPCRequest, context: Context): Exchange {
-    const own = this.#isolationKey(context)
-    const legacyKey = this.#legacyKey(request, context)
+    const own = this.#keys.of(context)
+    const legacyKey = this.#keys.ofLegacy(request, context)
     if (this.#credentials !== undefined) await this.#signing(context)
     const era = this.#era ?? (await orCancelled(this.#detect(request, own, context), context))
     return yield* this.#rests.listen(era === 'modern' ? own : legacyKey, this.#serve, request, context)
@@ -273,7 +201,7 @@ class ServerUpstream implements Upstream, FrontSource {
     if (this.#era === 'legacy') return this.#legacy.handler(request, context)
     if (this.#era === 'modern' && request.method !== METHOD_DISCOVER) {
       // Before the first connection it is found out whether this caller can be signed for at all.
-      const connection = this.#signable(context) ? this.#modern.get(this.#isolationKey(context)) : undefined
+      const connection = this.#keys.has(context) ? this.#modern.get(this.#keys.of(context)) : undefined
       // Where a call may have to wait before it is sent, it may also have to go elsewhere.
       if (connection !== undefined && !connection.link.behind) return connection.handler(request, context)
     }
@@ -354,7 +282,7 @@ class ServerUpstream implements Upstream, FrontSource {
   /** A call that has to wait for something first: the era, a connection. */
   async *#cold(request: JSONRPCRequest, context: Context): Exchange {
     if (this.#closed) throw this.#starts.draining()
-    const key = this.#isolationKey(context)
+    const key = this.#keys.of(context)
     if (this.#credentials !== undefined) yield* whileWaiting(this.#signing(context), request)
     const era = this.#era ?? (yield* this.#found(request, key, context))
     if (era === 'legacy') return yield* this.#legacy.handler(request, context)
@@ -394,7 +322,7 @@ class ServerUpstream implements Upstream, FrontSource {
 
   /** `context` is undefined where it is started for nobody. */
   #detect(request: JSONRPCRequest, key: string, context: Context | undefined): Promise<Era> {
-    const legacyKey = context === undefined ? `${key}|{}` : this.#legacyKey(request, context)
+    const legacyKey = context === undefined ? `${key}|{}` : this.#keys.ofLegacy(request, context)
     if (this.#detecting !== undefined) {
       const { era, client } = this.#detecting
       // What a server answers to the credentials of one caller says nothing to another.
@@ -498,44 +426,6 @@ class ServerUpstream implements Upstream, FrontSource {
   /** An older server has taken the place of the modern one: whoever calls again finds out which. */
   #outdated(): void {
     if (this.#era === 'modern') this.#era = undefined
-  }
-
-  /** What a caller lacks is told as the failure of the call. */
-  #signable({ caller }: Context): boolean {
-    if (this.#credentials === undefined) return true
-    try {
-      this.#credentials.of(caller)
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  /** Callers with different keys never share a connection. */
-  #isolationKey(context: Context): string {
-    const owner = this.#ownerKey(context)
-    return this.#credentials === undefined ? owner : `${owner}|${this.#credentials.of(context.caller).key}`
-  }
-
-  #ownerKey({ caller }: Context): string {
-    switch (this.#options.isolation ?? 'principal') {
-      case 'shared':
-        return ''
-      case 'session':
-        if (caller.session !== undefined) return `session:${caller.session}`
-        return `principal:${caller.principal ?? ''}`
-      case 'principal':
-        return `principal:${caller.principal ?? ''}`
-    }
-  }
-
-  /**
-   * A legacy server learns a client's capabilities once, and offers by them, so callers share a connection only
-   * with their like: those who can be asked, and by what; and the mute ones.
-   */
-  #legacyKey(request: JSONRPCRequest, context: Context): string {
-    const capabilities = clientCapabilitiesOf(request)
-    return `${this.#isolationKey(context)}|${canBeAsked(capabilities) ? '?' : ''}${fingerprint(capabilities)}`
   }
 }
 

@@ -2,7 +2,8 @@
 
 import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
-import { type Upstream, type UpstreamOptions, upstream } from '../client/upstream.js'
+import { type Upstream, upstream } from '../client/upstream.js'
+import type { UpstreamOptions } from '../client/upstream-options.js'
 import type { Caller } from '../exchange/context.js'
 import type { Handler } from '../exchange/exchange.js'
 import { serveChannel } from '../transport/channel/serve.js'

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { EraMemory } from '../../client/upstream.js'
+import type { EraMemory } from '../../client/upstream-options.js'
 import { isObject } from '../../protocol/meta.js'
 import { cachePath, writeCacheFile } from './cache-file.js'
 

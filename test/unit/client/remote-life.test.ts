@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type Upstream, type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
+import { type Upstream, upstream } from '../../../src/client/upstream.js'
+import type { UpstreamOptions } from '../../../src/client/upstream-options.js'
 import { Context } from '../../../src/exchange/context.js'
 import { TransportError } from '../../../src/exchange/errors.js'
 import { finish } from '../../../src/exchange/exchange.js'

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RemoteTransport } from '../../../src/client/remote.js'
-import { type Upstream, type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
+import { type Upstream, upstream } from '../../../src/client/upstream.js'
+import type { UpstreamOptions } from '../../../src/client/upstream-options.js'
 import { Context } from '../../../src/exchange/context.js'
 import { finish, type Handler } from '../../../src/exchange/exchange.js'
 import { serve } from '../../../src/node/serve.js'

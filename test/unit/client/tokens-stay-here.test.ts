@@ -2,7 +2,8 @@
 
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { RemoteTransport } from '../../../src/client/remote.js'
-import { type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
+import { upstream } from '../../../src/client/upstream.js'
+import type { UpstreamOptions } from '../../../src/client/upstream-options.js'
 import type { HttpHandler } from '../../../src/exchange/http.js'
 import type { AuthenticationMethod } from '../../../src/middleware/http/authentication.js'
 import { serve } from '../../../src/node/serve.js'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
+import { upstream } from '../../../src/client/upstream.js'
+import type { UpstreamOptions } from '../../../src/client/upstream-options.js'
 import { Context } from '../../../src/exchange/context.js'
 import { finish } from '../../../src/exchange/exchange.js'
 import type { JSONObject, JSONRPCMessage, JSONRPCNotification } from '../../../src/protocol/message.js'

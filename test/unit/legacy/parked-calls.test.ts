@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Upstream, type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
+import { type Upstream, upstream } from '../../../src/client/upstream.js'
+import type { UpstreamOptions } from '../../../src/client/upstream-options.js'
 import type { JSONObject } from '../../../src/protocol/message.js'
 import { form, type LegacyTool, legacyPeer, text } from '../../fixtures/legacy-peer.js'
 import { type ModernReply, modernRequest } from '../../fixtures/modern-request.js'

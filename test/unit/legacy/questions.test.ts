@@ -1,7 +1,8 @@
 /** A modern client at a legacy server that asks. */
 
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Upstream, type UpstreamOptions, upstream } from '../../../src/client/upstream.js'
+import { type Upstream, upstream } from '../../../src/client/upstream.js'
+import type { UpstreamOptions } from '../../../src/client/upstream-options.js'
 import { Context } from '../../../src/exchange/context.js'
 import type { JSONObject, JSONRPCNotification } from '../../../src/protocol/message.js'
 import {
