@@ -3,11 +3,11 @@
  * names places and what was expected there, all of it from the schema: never a value.
  */
 
-import { canonicalJson } from '../../../protocol/canonical-json.js'
 import { isObject } from '../../../protocol/meta.js'
 import { Fuel, OutOfFuel } from './fuel.js'
 import { linearPattern, type PatternTest } from './linear-pattern.js'
 import { own, type Schema, SchemaIndex, type SchemaObject, UnusableSchema } from './schema-index.js'
+import { checkKeywords, count, isOfType, mismatchesAlone, shortened, spelling } from './value-alone.js'
 
 export interface Mismatch {
   /** A JSON pointer (RFC 6901); empty for the whole. */
@@ -111,10 +111,8 @@ class Run {
     const target = this.#index.targetOf(schema)
     let fits = target === undefined || this.evaluate(target, value, path, depth + 1, marks)
     if (target !== undefined && this.#index.dialect === 'draft-07') return fits
-    fits = this.#plain(schema, value, path) && fits
-    if (typeof value === 'number') fits = this.#number(schema, value, path) && fits
-    else if (typeof value === 'string') fits = this.#text(schema, value, path) && fits
-    else if (Array.isArray(value)) fits = this.#list(schema, value, path, depth, marks) && fits
+    fits = this.#alone(schema, value, path) && fits
+    if (Array.isArray(value)) fits = this.#list(schema, value, path, depth, marks) && fits
     else if (isObject(value)) fits = this.#object(schema, value, path, depth, marks) && fits
     fits = this.#combined(schema, value, path, depth, marks) && fits
     if (marks === undefined) return fits
@@ -135,82 +133,11 @@ class Run {
     return fits
   }
 
-  #plain(schema: SchemaObject, value: unknown, path: string): boolean {
-    const type = own(schema, 'type')
-    if (type !== undefined) {
-      const types = Array.isArray(type) ? type : [type]
-      if (!types.some(name => isOfType(name, value)))
-        return this.#fail(path, `expected ${types.join(' or ')}`)
-    }
-    const choices = own(schema, 'enum')
-    if (Array.isArray(choices) && !choices.some(choice => this.#same(choice, value)))
-      return this.#fail(path, `expected one of ${shortened(choices)}`)
-    if (Object.hasOwn(schema, 'const') && !this.#same(schema.const, value))
-      return this.#fail(path, `expected ${shortened(schema.const)}`)
-    return true
-  }
-
-  #same(one: unknown, other: unknown): boolean {
-    this.#fuel.burn()
-    if (typeof one !== 'object' || one === null || typeof other !== 'object' || other === null)
-      return one === other
-    return this.#spelling(one) === this.#spelling(other)
-  }
-
-  /** Takes as long as it is. */
-  #spelling(value: unknown): string {
-    const text = canonicalJson(value)
-    this.#fuel.burn(text.length >> 2)
-    return text
-  }
-
-  #number(schema: SchemaObject, value: number, path: string): boolean {
-    const limit = (key: string) => {
-      const bound = own(schema, key)
-      return typeof bound === 'number' ? bound : undefined
-    }
-    const [minimum, maximum] = [limit('minimum'), limit('maximum')]
-    const [above, below] = [limit('exclusiveMinimum'), limit('exclusiveMaximum')]
+  #alone(schema: SchemaObject, value: unknown, path: string): boolean {
     let fits = true
-    if (minimum !== undefined && value < minimum) fits = this.#fail(path, `expected at least ${minimum}`)
-    if (maximum !== undefined && value > maximum) fits = this.#fail(path, `expected at most ${maximum}`)
-    if (above !== undefined && value <= above) fits = this.#fail(path, `expected more than ${above}`)
-    if (below !== undefined && value >= below) fits = this.#fail(path, `expected less than ${below}`)
-    const factor = limit('multipleOf')
-    if (factor !== undefined && factor > 0 && !isMultiple(value, factor))
-      fits = this.#fail(path, `expected a multiple of ${factor}`)
+    for (const expected of mismatchesAlone(schema, value, this.#patterns, this.#fuel))
+      fits = this.#fail(path, expected)
     return fits
-  }
-
-  #text(schema: SchemaObject, value: string, path: string): boolean {
-    const [least, most] = [count(schema, 'minLength'), count(schema, 'maxLength')]
-    let fits = true
-    if (least !== undefined || most !== undefined) {
-      const length = this.#lengthOf(value)
-      if (least !== undefined && length < least)
-        fits = this.#fail(path, `expected at least ${least} characters`)
-      if (most !== undefined && length > most) fits = this.#fail(path, `expected at most ${most} characters`)
-    }
-    const pattern = own(schema, 'pattern')
-    if (typeof pattern !== 'string') return fits
-    const test = this.#patterns.get(pattern)
-    if (test !== undefined && !test(value, this.#fuel))
-      return this.#fail(path, `expected text that matches ${shortened(pattern)}`)
-    return fits
-  }
-
-  /** Characters rather than code units (2020-12 validation, 6.3.1). */
-  #lengthOf(text: string): number {
-    this.#fuel.burn(text.length >> 4)
-    let length = text.length
-    for (let at = 0; at + 1 < text.length; at++) {
-      const pair = (text.codePointAt(at) ?? 0) > 0xffff
-      if (pair) {
-        length--
-        at++
-      }
-    }
-    return length
   }
 
   #list(
@@ -243,7 +170,7 @@ class Run {
 
   #areUnique(value: readonly unknown[]): boolean {
     const seen = new Set<string>()
-    return value.every(item => seen.size < seen.add(this.#spelling(item)).size)
+    return value.every(item => seen.size < seen.add(spelling(item, this.#fuel)).size)
   }
 
   #contains(
@@ -453,59 +380,6 @@ function stepsFor(value: unknown): number {
   return STEPS.least + parts * STEPS.part
 }
 
-/** Keywords of which a wrong value would make a check throw, or mean nothing. */
-function checkKeywords(schema: SchemaObject): void {
-  const type = own(schema, 'type')
-  const types = type === undefined ? [] : Array.isArray(type) ? type : [type]
-  if (types.some(name => !TYPES.has(name))) throw new UnusableSchema('it has a type that there is not')
-  const required = own(schema, 'required')
-  if (required !== undefined && !Array.isArray(required)) throw new UnusableSchema('required is no list')
-  const choices = own(schema, 'enum')
-  if (choices !== undefined && !Array.isArray(choices)) throw new UnusableSchema('enum is no list')
-  const pattern = own(schema, 'pattern')
-  if (pattern !== undefined && typeof pattern !== 'string') throw new UnusableSchema('a pattern is no text')
-  const dependent = own(schema, 'dependentRequired')
-  if (dependent !== undefined && !isObject(dependent))
-    throw new UnusableSchema('dependentRequired is no object')
-}
-
-const TYPES: ReadonlySet<unknown> = new Set([
-  'array',
-  'boolean',
-  'integer',
-  'null',
-  'number',
-  'object',
-  'string',
-])
-
-function isOfType(type: unknown, value: unknown): boolean {
-  switch (type) {
-    case 'array':
-      return Array.isArray(value)
-    case 'null':
-      return value === null
-    case 'object':
-      return isObject(value)
-    case 'integer':
-      return typeof value === 'number' && Number.isInteger(value)
-    default:
-      return typeof value === type
-  }
-}
-
-/** As near as binary fractions allow: 0.3 is a multiple of 0.1. */
-function isMultiple(value: number, factor: number): boolean {
-  const quotient = value / factor
-  if (!Number.isFinite(quotient)) return false
-  return Math.abs(quotient - Math.round(quotient)) <= Math.max(1, Math.abs(quotient)) * 4 * Number.EPSILON
-}
-
-function count(schema: SchemaObject, key: string): number | undefined {
-  const value = own(schema, key)
-  return typeof value === 'number' ? value : undefined
-}
-
 function mapOf(schema: SchemaObject, key: string): SchemaObject {
   const value = own(schema, key)
   return isObject(value) ? value : {}
@@ -520,12 +394,4 @@ function listOf(schema: SchemaObject, key: string): readonly Schema[] {
 function pointer(key: string): string {
   const short = key.length > 100 ? `${key.slice(0, 100)}…` : key
   return short.replaceAll('~', '~0').replaceAll('/', '~1')
-}
-
-/** Of the schema. */
-function shortened(value: unknown): string {
-  const text = Array.isArray(value)
-    ? value.map(item => JSON.stringify(item)).join(', ')
-    : String(JSON.stringify(value))
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }
