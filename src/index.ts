@@ -50,10 +50,11 @@ export type { Flag, FlagReason } from './middleware/exchange/definitions/flags.j
 export { flagsOf } from './middleware/exchange/definitions/flags.js'
 export type { DefinitionKind } from './middleware/exchange/definitions/kinds.js'
 export type { ServerPins } from './middleware/exchange/definitions/pins.js'
-export type { LimitedBy, LimitOptions, RateLimit } from './middleware/exchange/limits.js'
+export type { LimitOptions } from './middleware/exchange/limits.js'
 export { limits } from './middleware/exchange/limits.js'
 export type { DefinitionEvent, PinMode, PinnedOptions, PinSource } from './middleware/exchange/pinned.js'
 export { pinned } from './middleware/exchange/pinned.js'
+export type { LimitedBy, RateLimit } from './middleware/exchange/rate-limit.js'
 export { parseRateLimit } from './middleware/exchange/rate-limit.js'
 export { refusalRecord } from './middleware/exchange/refusal-record.js'
 export type { SchemaEvent, ValidateArgumentsOptions } from './middleware/exchange/validate-arguments.js'
@@ -93,8 +94,8 @@ export { loadConfig } from './node/config/load-config.js'
 export type { CommandTarget, ConnectOptions, SocketTarget } from './node/connect.js'
 export { connectAny as connect } from './node/connect-any.js'
 export type { UrlTarget } from './node/connect-url.js'
-export type { FollowedPins, FollowedPinsOptions } from './node/definition-guards.js'
-export { followPins } from './node/definition-guards.js'
+export type { FollowedPins, FollowedPinsOptions } from './node/follow-pins.js'
+export { followPins } from './node/follow-pins.js'
 export type {
   GatewaySource,
   GatewayTarget,

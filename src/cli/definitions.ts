@@ -7,9 +7,9 @@ import { printable } from '../exchange/printable.js'
 import { SINGULAR } from '../middleware/exchange/definitions/kinds.js'
 import type { DefinitionEvent } from '../middleware/exchange/pinned.js'
 import type { SchemaEvent } from '../middleware/exchange/validate-arguments.js'
-import { definitionGuards, type FollowedPins, followPins } from '../node/definition-guards.js'
+import type { FollowedPins } from '../node/follow-pins.js'
 import { type Log, withFields } from '../node/log.js'
-import { pinFilePath } from '../node/storage/pin-file.js'
+import { pinFilePath } from '../node/storage/pin-file-path.js'
 import { type ParsedArguments, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
 import { flagText } from './pin-report.js'
@@ -18,8 +18,8 @@ import type { SERVE_OPTIONS } from './serve-options.js'
 type Options = ParsedArguments<typeof SERVE_OPTIONS>['options']
 
 export interface Definitions {
-  /** What goes directly around a server. */
-  guards(server: string, settings?: ServerSettings): readonly Middleware[]
+  /** Loads what it takes for what goes directly around a server. */
+  load(): Promise<(server: string, settings?: ServerSettings) => readonly Middleware[]>
   close(): void
 }
 
@@ -51,20 +51,31 @@ export async function openDefinitions({
       option: '--pin',
     })
   return {
-    guards(server, settings = {}) {
-      const own = server === '' ? log : withFields(log, { server })
-      return definitionGuards({
-        pins: pins?.of(server),
-        mode: settings.pin ?? common,
-        validate: settings.validateArguments ?? validates,
-        onEvent: event => logDefinition(own, event),
-      })
+    async load() {
+      const [{ pinned }, checks] = await Promise.all([
+        import('../middleware/exchange/pinned.js'),
+        // A server of a configuration may ask for it later, too.
+        validates || config !== undefined
+          ? import('../middleware/exchange/validate-arguments.js')
+          : undefined,
+      ])
+      // Outermost first, and inside of all other guards: they share what they know of the server's lists.
+      return (server, settings = {}) => {
+        const own = server === '' ? log : withFields(log, { server })
+        const onEvent = (event: DefinitionEvent | SchemaEvent) => logDefinition(own, event)
+        const validate = (settings.validateArguments ?? validates) ? checks?.validateArguments : undefined
+        return [
+          ...(validate === undefined ? [] : [validate({ onEvent })]),
+          pinned({ pins: pins?.of(server), mode: settings.pin ?? common, onEvent }),
+        ]
+      }
     },
     close: () => pins?.close(),
   }
 }
 
 async function followed(file: string, isAsked: boolean, log: Log): Promise<FollowedPins | undefined> {
+  const { followPins } = await import('../node/follow-pins.js')
   try {
     return await followPins(file, {
       onChange: error => {

@@ -1,8 +1,7 @@
 /** What `anyport serve` takes about what callers may do, and the record of it. */
 
 import { parseSize } from '../config/units.js'
-import { LIMITED_BY } from '../middleware/exchange/limits.js'
-import { parseRateLimit } from '../middleware/exchange/rate-limit.js'
+import { LIMITED_BY, parseRateLimit } from '../middleware/exchange/rate-limit.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, value } from './arguments.js'
 
 const group = 'What callers may do'

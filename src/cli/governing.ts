@@ -1,7 +1,7 @@
 /** The words of the command line about what callers may do, as the library takes them. */
 
 import type { AuditEvent } from '../node/audit/audit-log.js'
-import { type Governing, govern, readRules } from '../node/govern.js'
+import type { Governing } from '../node/govern.js'
 import type { Log } from '../node/log.js'
 import { type ParsedArguments, UsageError } from './arguments.js'
 import type { WithFile } from './file-guards.js'
@@ -22,6 +22,8 @@ export async function openGoverning(
   const isLimited = options['rate-limit'].length > 0 || options['max-concurrent'] !== undefined
   const ruled = options.rules !== undefined || inFile.rules !== undefined
   if (!isLimited && audit === undefined && !ruled) return undefined
+  // Most servers go without.
+  const { govern, readRules } = await import('../node/govern.js')
   try {
     const rules = options.rules === undefined ? inFile.rules : readRules(options.rules)
     return await govern({

@@ -4,6 +4,7 @@ import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
 import type { ServerEntry } from '../config/server-entry.js'
 import { TransportError } from '../exchange/errors.js'
+import type { Middleware } from '../exchange/exchange.js'
 import type { LossKind } from '../legacy/losses.js'
 import type { ConfigGateway, ConfigGatewayOptions } from '../node/config/config-gateway.js'
 import type { LoadedConfig } from '../node/config/load-config.js'
@@ -57,7 +58,8 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
     const modes = servers.map(({ settings }) => settings?.pin)
     const opened = await openDefinitions({ options, log, config: { file, gateway }, modes })
     definitions = opened
-    return ({ name, settings }: ServerEntry) => opened.guards(name, settings)
+    const guards = await opened.load()
+    return ({ name, settings }: ServerEntry) => guards(name, settings)
   }
   const config = many ? await openConfig(parsed, log, own, governing, guardsIn) : undefined
   const target = config === undefined ? await targetOf(parsed, log) : { name: namesOf(config) }
@@ -78,10 +80,8 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
     server = await serve(config?.gateway ?? (target as Target | RemoteTarget), {
       ...serveOptions(parsed),
       ...access.options,
-      guards: [
-        ...(governing?.guards ?? []),
-        ...(config === undefined ? (definitions?.guards(pinName(target.name)) ?? []) : []),
-      ],
+      // They are loaded while the server starts.
+      guards: guardsAround(governing, config === undefined ? definitions : undefined, target.name),
       onRefused: governing?.onRefused,
       clientInfo: { name: 'anyport', version: own },
       onEvent,
@@ -115,6 +115,15 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
   await governing?.close()
   await log.flush()
   return 0
+}
+
+async function guardsAround(
+  governing: Governing | undefined,
+  definitions: Definitions | undefined,
+  serving: string,
+): Promise<readonly Middleware[]> {
+  const own = (await definitions?.load())?.(pinName(serving)) ?? []
+  return [...(governing?.guards ?? []), ...own]
 }
 
 /** A program that can never be started is a mistake of the command line, which ends us; later it is bad luck of one start. */

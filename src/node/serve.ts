@@ -74,9 +74,10 @@ export interface ServeOptions
   readonly maxClientsPerAddress?: number | undefined
   /**
    * What goes around all that is served, outermost first: the whole, and each server of a gateway that is served alone. What shall
-   * see one server's own names goes around it (`around` of `gateway`).
+   * see one server's own names goes around it (`around` of `gateway`). A promise is awaited while the server starts; nothing is
+   * served before.
    */
-  readonly guards?: readonly Middleware[] | undefined
+  readonly guards?: readonly Middleware[] | Promise<readonly Middleware[]> | undefined
   /** Bytes that a message on stdio or a socket may have; 64 MiB by default. */
   readonly maxMessage?: number | undefined
   /**
@@ -179,6 +180,9 @@ export async function serve(
   }
   const onLoss = lossEvents(onEvent)
   const eager = given.eager ?? (given.isolation !== 'session' || (given.spares ?? 0) > 0)
+  const loading = Promise.resolve(given.guards ?? [])
+  // Whoever waits for them hears of it.
+  loading.catch(() => {})
   const options = {
     ...given,
     eager,
@@ -205,10 +209,11 @@ export async function serve(
             onEvent,
             ...(sealer === undefined ? {} : { sealer }),
           })
-  const handler = compose(
-    typeof target === 'function' ? target : (up as Served).handler,
-    ...(options.guards ?? []),
-  )
+  const guards = await loading.catch(async error => {
+    await up?.close()
+    throw error
+  })
+  const handler = compose(typeof target === 'function' ? target : (up as Served).handler, ...guards)
   const attached = streamsFace(handler, options)
   const faces: Face[] = [attached]
   const sockets: string[] = []
@@ -248,7 +253,7 @@ export async function serve(
       void served.closed.then(() => close(0))
     }
     if (!http) return server
-    const { url, fingerprint, ...face } = await listenFace(handler, up, { ...options, host, port })
+    const { url, fingerprint, ...face } = await listenFace(handler, up, { ...options, guards, host, port })
     faces.push(face)
     const certified = fingerprint === undefined ? {} : { fingerprint }
     return {
@@ -318,7 +323,11 @@ async function openUpstream(
 async function listenFace(
   handler: Handler,
   up: Served | undefined,
-  options: FaceOptions & { readonly host: string; readonly port: number },
+  options: FaceOptions & {
+    readonly guards: readonly Middleware[]
+    readonly host: string
+    readonly port: number
+  },
 ): Promise<Face & { readonly url: string; readonly fingerprint: string | undefined }> {
   const { host, port, onEvent } = options
   const [{ httpFace }, { listenHttp }] = await Promise.all([
@@ -394,7 +403,7 @@ async function tlsIdentity({
 /** The servers of a gateway that are served each alone. */
 function guardedServers(
   server: ServerGateway['server'] | undefined,
-  guards: readonly Middleware[] = [],
+  guards: readonly Middleware[],
 ): ServerGateway['server'] | undefined {
   if (server === undefined || guards.length === 0) return server
   return name => {

@@ -10,17 +10,8 @@ import type { JSONRPCRequest } from '../../protocol/message.js'
 import { METHOD_CALL_TOOL, METHOD_LISTEN } from '../../protocol/methods.js'
 import { CALL_NOTES, noteRefusal } from './call-record.js'
 import { networkOf } from './network-of.js'
-import { type Rate, TokenBuckets } from './token-buckets.js'
-
-/** `key`: the API key that the caller showed (`claims.key`), else as `principal`. */
-export type LimitedBy = 'principal' | 'key' | 'address' | 'session' | 'tool'
-
-export interface RateLimit extends Rate {
-  /** Who has a bucket of its own: `['principal', 'tool']` gives each principal one per tool. Empty: all callers share one. */
-  readonly per: readonly LimitedBy[]
-  /** Counts calls of these tools only: `*` stands for any characters, `?` for one. Default: all requests. */
-  readonly tools?: readonly string[] | undefined
-}
+import { LIMITED_BY, type LimitedBy, type RateLimit } from './rate-limit.js'
+import { TokenBuckets } from './token-buckets.js'
 
 export interface LimitOptions {
   readonly rates?: readonly RateLimit[] | undefined
@@ -250,8 +241,6 @@ function check({ per, perSecond, burst, tools }: RateLimit): void {
       throw new TypeError(`per: expected ${LIMITED_BY.join(', ')}, got ${JSON.stringify(by)}`)
   if (tools?.some(pattern => pattern === '')) throw new TypeError('tools: a pattern is empty')
 }
-
-export const LIMITED_BY: readonly LimitedBy[] = ['principal', 'key', 'address', 'session', 'tool']
 
 function positive(name: string, value: number): void {
   if (!(value > 0)) throw new TypeError(`${name}: expected a number above 0, got ${value}`)

@@ -1,6 +1,18 @@
-/** A limit as a person writes it. */
+/** A limit, and how a person writes it. */
 
-import { LIMITED_BY, type LimitedBy, type RateLimit } from './limits.js'
+import type { Rate } from './token-buckets.js'
+
+/** `key`: the API key that the caller showed (`claims.key`), else as `principal`. */
+export type LimitedBy = 'principal' | 'key' | 'address' | 'session' | 'tool'
+
+export interface RateLimit extends Rate {
+  /** Who has a bucket of its own: `['principal', 'tool']` gives each principal one per tool. Empty: all callers share one. */
+  readonly per: readonly LimitedBy[]
+  /** Counts calls of these tools only: `*` stands for any characters, `?` for one. Default: all requests. */
+  readonly tools?: readonly string[] | undefined
+}
+
+export const LIMITED_BY: readonly LimitedBy[] = ['principal', 'key', 'address', 'session', 'tool']
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 }
 

@@ -1,7 +1,6 @@
 /** The file of accepted definitions: whole, with their digests, in one order, so that a change of it can be read as such. */
 
 import { createHash } from 'node:crypto'
-import { dirname, join } from 'node:path'
 import { DEFINITION_KINDS, type DefinitionKind } from '../../middleware/exchange/definitions/kinds.js'
 import { nameOfDefinition, type ServerPins } from '../../middleware/exchange/definitions/pins.js'
 import { canonicalJson } from '../../protocol/canonical-json.js'
@@ -11,11 +10,6 @@ import { openConfig, updateConfigFile } from '../config/config-file.js'
 
 /** Accepted definitions by the names of their servers. */
 export type PinnedServers = ReadonlyMap<string, ServerPins>
-
-/** `anyport.lock.json`, beside the configuration, or here where there is none. */
-export function pinFilePath(config: string | undefined): string {
-  return join(config === undefined ? process.cwd() : dirname(config), 'anyport.lock.json')
-}
 
 /** Undefined where there is no such file. Rejects with `TypeError` that names it, and what is wrong with it. */
 export async function readPinFile(file: string): Promise<PinnedServers | undefined> {

@@ -41,7 +41,7 @@ async function served(argv: readonly string[], gateway: GatewaySettings, setting
   const { options } = parseArguments(SERVE_OPTIONS, argv)
   const config = { file: join(folder, 'anyport.json'), gateway }
   open = await openDefinitions({ options, log, config, modes: [settings.pin] })
-  const handler = compose(server.handler, ...open.guards('s', settings))
+  const handler = compose(server.handler, ...(await open.load())('s', settings))
   const names = listed(await modernRequest(handler, 'tools/list')).map(({ name }) => name)
   const call = await modernRequest(handler, 'tools/call', { name: 'a', arguments: { path: 1 } })
   await log.flush()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ServerPins } from '../../../../src/middleware/exchange/definitions/pins.js'
-import { followPins } from '../../../../src/node/definition-guards.js'
+import { followPins } from '../../../../src/node/follow-pins.js'
 import { changePinFile, readPinFile } from '../../../../src/node/storage/pin-file.js'
 
 let folder = ''

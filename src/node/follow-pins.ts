@@ -1,9 +1,6 @@
-/** What stands directly around a server: its definitions against those accepted, arguments against its schemas. */
+/** Pinned definitions of a file, which may become others while servers are served. */
 
-import type { Middleware } from '../exchange/exchange.js'
-import type { ServerPins } from '../middleware/exchange/definitions/pins.js'
-import { type DefinitionEvent, type PinMode, type PinSource, pinned } from '../middleware/exchange/pinned.js'
-import { type SchemaEvent, validateArguments } from '../middleware/exchange/validate-arguments.js'
+import type { PinSource } from '../middleware/exchange/pinned.js'
 import { watchForChanges } from './config/watch-file.js'
 import { type PinnedServers, readPinFile } from './storage/pin-file.js'
 
@@ -53,21 +50,4 @@ export async function followPins(
     }),
     close: stop,
   }
-}
-
-export interface DefinitionGuardOptions {
-  readonly pins: ServerPins | PinSource | undefined
-  readonly mode: PinMode
-  readonly validate: boolean
-  readonly onEvent: (event: DefinitionEvent | SchemaEvent) => void
-}
-
-/** Outermost first, and inside of all other guards: they share what they know of the server's lists. */
-export function definitionGuards({
-  pins,
-  mode,
-  validate,
-  onEvent,
-}: DefinitionGuardOptions): readonly Middleware[] {
-  return [...(validate ? [validateArguments({ onEvent })] : []), pinned({ pins, mode, onEvent })]
 }
