@@ -7,6 +7,14 @@ export type { SignInEvent } from './client/oauth/sign-in-events.js'
 export type { TokenExchangeOptions } from './client/oauth/token-exchange-options.js'
 export type { Target } from './client/open.js'
 export type { RemoteTarget, RemoteTransport } from './client/remote.js'
+export type {
+  ClientOptions,
+  Questions,
+  RequestOptions,
+  ServerClient,
+  ServerDescription,
+} from './client/server-client.js'
+export { client } from './client/server-client.js'
 export type { EraMemory } from './client/upstream-options.js'
 export type { Problem } from './config/problem.js'
 export { ConfigError } from './config/problem.js'
@@ -48,7 +56,7 @@ export type { BoundedRefusals, RefusalBounds } from './middleware/exchange/bound
 export { boundedRefusals } from './middleware/exchange/bounded-refusals.js'
 export type { Flag, FlagReason } from './middleware/exchange/definitions/flags.js'
 export { flagsOf } from './middleware/exchange/definitions/flags.js'
-export type { DefinitionKind } from './middleware/exchange/definitions/kinds.js'
+export type { DefinitionKind, ListedKind } from './middleware/exchange/definitions/kinds.js'
 export type { ServerPins } from './middleware/exchange/definitions/pins.js'
 export type { LimitOptions } from './middleware/exchange/limits.js'
 export { limits } from './middleware/exchange/limits.js'

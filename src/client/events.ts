@@ -1,5 +1,6 @@
 import type { Noise } from '../protocol/line-codec.js'
-import type { Era } from '../protocol/versions.js'
+import type { Era, LegacyVersion } from '../protocol/versions.js'
+import type { Dialect } from './opened.js'
 
 /** What happens to a server: each change of its state, and what it writes beside the protocol. */
 export type UpstreamEvent =
@@ -10,6 +11,10 @@ export type UpstreamEvent =
   | {
       readonly type: 'ready'
       readonly era: Era
+      /** How it was found to speak; absent of a spare one. */
+      readonly dialect?: Dialect
+      /** The revision that a legacy one shook hands in. */
+      readonly revision?: LegacyVersion
       readonly milliseconds: number
       readonly spare?: true
     }

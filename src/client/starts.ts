@@ -2,7 +2,7 @@ import { Context } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import type { JSONRPCRequest } from '../protocol/message.js'
 import { clientCapabilitiesOf, clientInfoOf } from '../protocol/meta.js'
-import type { Era } from '../protocol/versions.js'
+import type { Era, LegacyVersion } from '../protocol/versions.js'
 import { Backoff } from './backoff.js'
 import type { CallerSignature } from './caller-credentials.js'
 import { Capacity } from './capacity.js'
@@ -123,7 +123,7 @@ export class Starts {
       const opened = await this.#handshake(known, client, spare)
       const now = performance.now()
       const era = eraOf(opened.dialect)
-      onEvent({ type: 'ready', era, milliseconds: now - started })
+      onEvent({ type: 'ready', era, milliseconds: now - started, ...spokenBy(opened) })
       this.#healthy = true
       this.#backoffs.get(client.key)?.ready(now)
       this.#watch(client.key, opened.link, now)
@@ -289,6 +289,11 @@ export class Starts {
     const retryIn = backoff.failed(error, performance.now())
     return { failures: backoff.failures, retryIn }
   }
+}
+
+function spokenBy(opened: Opened): { readonly dialect: Dialect; readonly revision?: LegacyVersion } {
+  const { dialect } = opened
+  return dialect === 'modern' ? { dialect } : { dialect, revision: opened.connection.server.protocolVersion }
 }
 
 function busy(name: string, { limit, knob }: Capacity): TransportError {
