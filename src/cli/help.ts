@@ -21,6 +21,8 @@ Usage: anyport COMMAND [options]
 
   serve             Put a server on Streamable HTTP and HTTP+SSE, a socket or stdio
   connect URL       Lead to a remote server on stdio, for clients that only start programs
+  call TOOL         Call a tool of a server, get a prompt or read a resource
+  inspect           Show what a server has
   login URL         Sign in to a remote server
   logout URL        End that sign-in
   whoami [URL]      Show it
@@ -69,7 +71,7 @@ function optionHelp(name: string, spec: OptionSpec<unknown>): string {
   return [head.padEnd(INDENT) + first, ...lines].join('\n')
 }
 
-function wrap(text: string, width: number): string[] {
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {

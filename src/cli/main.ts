@@ -32,6 +32,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
     help: async () => (await import('./connect-options.js')).CONNECT,
   },
+  call: {
+    run: async argv => (await import('./call.js')).callCommand(argv),
+    help: async () => (await import('./call-options.js')).CALL,
+  },
+  inspect: {
+    run: async argv => (await import('./inspect.js')).inspectCommand(argv),
+    help: async () => (await import('./inspect-options.js')).INSPECT,
+  },
   config: {
     run: async argv => (await import('./config.js')).configCommand(argv),
     help: async () => (await import('./config-options.js')).CONFIG,

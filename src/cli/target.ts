@@ -16,6 +16,11 @@ type Parsed = ParsedArguments<typeof SERVE_OPTIONS>
 
 const FOR_ADDRESSES = [...Object.keys(REMOTE_OPTIONS), ...Object.keys(SIGN_IN_OPTIONS)]
 
+/** Whether a word is the address of a server: a URL, `socket:PATH` or `tcp://HOST:PORT`. */
+export function isAddress(word: string | undefined): boolean {
+  return word !== undefined && /^(?:socket:.|[a-z][a-z0-9+.-]*:\/\/)/is.test(word)
+}
+
 /** Throws `UsageError`. */
 export async function targetOf(parsed: Parsed, log: Log): Promise<Target | RemoteTarget> {
   const { options, positionals, rest } = parsed
@@ -23,7 +28,7 @@ export async function targetOf(parsed: Parsed, log: Log): Promise<Target | Remot
   const [address, ...more] = positionals
   if (address === undefined) return commandTarget(parsed, log, limits)
   const socket = /^socket:(.+)$/s.exec(address)?.[1]
-  const isUrl = socket === undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(address)
+  const isUrl = socket === undefined && isAddress(address)
   if (socket === undefined && !isUrl) {
     throw new UsageError(
       `Put -- before the command: anyport serve [options] -- ${[...positionals, ...(rest ?? [])].join(' ')}`,

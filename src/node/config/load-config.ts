@@ -26,6 +26,8 @@ export interface LoadConfigOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   /** Asks a person for a value that the environment does not have. Default: nobody is asked. */
   readonly ask?: ((input: ConfigInput) => Promise<string | undefined>) | undefined
+  /** Only these servers get values, and are in `servers`; one that is disabled is too. Default: all that are not. */
+  readonly only?: readonly string[] | undefined
 }
 
 export interface LoadedConfig {
@@ -59,7 +61,7 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Loade
     folder: process.cwd(),
   })
   // What is disabled needs no values.
-  const enabled = read.servers.filter(({ disabled }) => !disabled)
+  const enabled = read.servers.filter(({ name, disabled }) => options.only?.includes(name) ?? !disabled)
   const warnings = [...read.problems, ...enabled.flatMap(entry => gatewayProblems(entry, file))]
   const errors = warnings.filter(({ severity }) => severity === 'error' || options.strict)
   if (errors.length > 0) throw new ConfigError(errors)
