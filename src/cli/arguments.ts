@@ -13,6 +13,8 @@ export interface OptionSpec<T> {
   readonly group: string | undefined
   /** Throws `TypeError` for what it does not understand. */
   readonly parse: (text: string) => unknown
+  /** Where the value is one of these. */
+  readonly choices: readonly string[] | undefined
   /** Phantom: carries the type of the parsed value. */
   readonly type?: T
 }
@@ -38,6 +40,9 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+/** What reads a value; it tells what there is to choose from, where it is a choice. */
+type Parse<T> = ((text: string) => T) & { readonly choices?: readonly string[] }
+
 interface ValueSettings {
   readonly metavar: string
   readonly group?: string
@@ -46,35 +51,38 @@ interface ValueSettings {
 /** An option with a value. Without a default it may be undefined. */
 export function value<T>(
   description: string,
-  parse: (text: string) => T,
+  parse: Parse<T>,
   settings: ValueSettings & { readonly default: string },
 ): OptionSpec<T>
 export function value<T>(
   description: string,
-  parse: (text: string) => T,
+  parse: Parse<T>,
   settings: ValueSettings,
 ): OptionSpec<T | undefined>
 export function value<T>(
   description: string,
-  parse: (text: string) => T,
+  parse: Parse<T>,
   settings: ValueSettings & { readonly default?: string },
 ): OptionSpec<T | undefined> {
   const { metavar, group } = settings
-  return { kind: 'value', description, parse, metavar, group, default: settings.default }
+  const { choices } = parse
+  return { kind: 'value', description, parse, choices, metavar, group, default: settings.default }
 }
 
 /** An option that may be repeated. */
 export function list<T>(
   description: string,
-  parse: (text: string) => T,
+  parse: Parse<T>,
   { metavar, group }: ValueSettings,
 ): OptionSpec<readonly T[]> {
-  return { kind: 'list', description, parse, metavar, group, default: undefined }
+  const { choices } = parse
+  return { kind: 'list', description, parse, choices, metavar, group, default: undefined }
 }
 
 /** An option without a value. */
 export function flag(description: string, { group }: { readonly group?: string } = {}): OptionSpec<boolean> {
-  return { kind: 'flag', description, parse: () => true, metavar: undefined, group, default: undefined }
+  const nothing = { choices: undefined, metavar: undefined, default: undefined }
+  return { kind: 'flag', description, parse: () => true, group, ...nothing }
 }
 
 export function text(given: string): string {
@@ -82,8 +90,8 @@ export function text(given: string): string {
   return given
 }
 
-export function oneOf<const T extends string>(...choices: readonly T[]): (given: string) => T {
-  return given => {
+export function oneOf<const T extends string>(...choices: readonly T[]): Parse<T> {
+  const parse = (given: string): T => {
     const choice = choices.find(candidate => candidate === given)
     if (choice !== undefined) return choice
     const near = nearest(given, choices)
@@ -92,6 +100,7 @@ export function oneOf<const T extends string>(...choices: readonly T[]): (given:
       `${JSON.stringify(given)} is none of ${list}${near === undefined ? '' : `; did you mean ${near}?`}`,
     )
   }
+  return Object.assign(parse, { choices })
 }
 
 export function integer(minimum: number, maximum: number): (given: string) => number {

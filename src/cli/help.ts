@@ -27,11 +27,13 @@ Usage: anyport COMMAND [options]
   logout URL        End that sign-in
   whoami [URL]      Show it
   pin               Note what servers define, so that a change of it is noticed
+  audit verify FILE Tell whether an audit log is as it was written
   keys              Make, list and revoke API keys for serve --keys
   ps                List the shared servers of serve --shared
   stop              Stop them
   config            Read and write the configurations of MCP clients
   advise            Say which transport fits, and what to write where
+  completion SHELL  Make bash, zsh or fish complete all this
   help [COMMAND]    Explain a command and its options
   version           Print the version
 

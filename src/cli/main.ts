@@ -80,6 +80,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async argv => (await import('./stop.js')).stopCommand(argv),
     help: async () => (await import('./background-options.js')).STOP,
   },
+  completion: {
+    run: async argv => (await import('./completion.js')).completionCommand(argv, allHelp),
+    help: async () => (await import('./completion-options.js')).COMPLETION,
+  },
+}
+
+async function allHelp(): Promise<Readonly<Record<string, CommandSpec>>> {
+  const specs = Object.entries(COMMANDS).map(async ([name, { help }]) => [name, await help()] as const)
+  return Object.fromEntries(await Promise.all(specs))
 }
 
 /** 0: done; 1: it failed while it ran; 2: wrong use. */
