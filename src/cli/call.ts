@@ -175,8 +175,12 @@ function argumentsFor(
     return typedArguments(words, schema, { base, lenient })
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
-    throw new UsageError(`${printable(error.message)}. It takes: ${signature()}`)
+    throw new UsageError(`${sentence(printable(error.message))} It takes: ${signature()}`)
   }
+}
+
+function sentence(text: string): string {
+  return text.endsWith('?') ? text : `${text}.`
 }
 
 /** Throws `UsageError` for arguments that the server would refuse, before it is asked. */
