@@ -86,15 +86,18 @@ async function filled(
   const { ask, say } = options
   const schema = isObject(requestedSchema) ? requestedSchema : {}
   const { known, required } = membersOf(schema, schema)
-  const content = answersTo(schema, [...known.keys()], options.answers)
+  const { content, wrong } = answersTo(schema, known, options.answers)
+  for (const why of wrong) say(why)
   const unanswered = [...known].filter(([name]) => !Object.hasOwn(content, name))
   const missing = unanswered.filter(([name]) => required.has(name))
+  const isWhole = missing.length === 0 && wrong.length === 0
   const action = actionOf(options.answers)
-  if (action !== undefined && (action !== 'accept' || missing.length === 0))
-    return { action, ...(action === 'accept' ? { content } : {}) }
-  if (Object.keys(content).length > 0 && missing.length === 0) return { action: 'accept', content }
+  if (action === 'decline' || action === 'cancel') return { action }
+  if (isWhole && (action === 'accept' || Object.keys(content).length > 0))
+    return { action: 'accept', content }
   if (ask === undefined) {
-    say(`Declined: nobody is there to answer; ${hintFor(missing.length > 0 ? missing : unanswered)}`)
+    const hint = wrong.length > 0 ? '' : `; ${hintFor(missing.length > 0 ? missing : unanswered)}`
+    say(`Declined: nobody is there to answer${hint}`)
     return { action: 'decline' }
   }
   const chosen = await actionAsked(known.size === 0 ? 'Agree?' : 'Answer it?', ask, signal)
@@ -107,14 +110,27 @@ async function filled(
   return { action: 'accept', content }
 }
 
-/** Of the command line, as far as the form asks for it. */
+/** Of the command line, as far as the form asks for it; what does not fit is not sent. */
 function answersTo(
   schema: SchemaObject,
-  names: readonly string[],
+  fields: ReadonlyMap<string, unknown>,
   answers: readonly string[],
-): Record<string, unknown> {
-  const words = answers.filter(answer => names.some(name => isFor(answer, name)))
-  return typedArguments(words, schema, { lenient: true })
+): { readonly content: Record<string, unknown>; readonly wrong: readonly string[] } {
+  const content: Record<string, unknown> = {}
+  const wrong: string[] = []
+  for (const [name, field] of fields) {
+    const words = answers.filter(answer => isFor(answer, name))
+    if (words.length === 0) continue
+    try {
+      const value = typedArguments(words, schema)[name]
+      if (fits(value, field, schema)) content[name] = value
+      else wrong.push(`--answer ${printable(name)}: that does not fit`)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      wrong.push(`--answer ${printable(error.message)}`)
+    }
+  }
+  return { content, wrong }
 }
 
 function isFor(answer: string, name: string): boolean {

@@ -86,7 +86,10 @@ function rowText(key: string, value: string): readonly string[] {
 
 function instructionsText(instructions: string | null): string {
   if (instructions === null) return ''
-  const lines = instructions.split('\n').flatMap(line => wrap(printable(line), WIDTH - 2))
+  const lines = instructions
+    .trim()
+    .split('\n')
+    .flatMap(line => wrap(printable(line), WIDTH - 2))
   return ['Instructions', ...lines.map(line => `  ${line}`.trimEnd()), ''].join('\n')
 }
 

@@ -105,6 +105,23 @@ describe('a form', () => {
     expect(await rest()).toEqual({ action: 'accept', content: { name: 'Jo', colour: 'r', sure: true } })
   })
 
+  it('is not sent answers of the command line that do not fit', async () => {
+    const answers = ['name=Jo', 'sure=perhaps', 'age=10', 'colour=r', 'colour=g']
+    const { form, said } = person(undefined, { answers })
+    expect(await form()).toEqual({ action: 'decline' })
+    expect(said.slice(1)).toEqual([
+      '--answer age: that does not fit',
+      '--answer colour is given twice',
+      '--answer sure: "perhaps" is not true or false',
+      'Declined: nobody is there to answer',
+    ])
+    const { form: mended } = person(['accept', '40', 'g', '', 'true'], { answers })
+    expect(await mended()).toEqual({
+      action: 'accept',
+      content: { name: 'Jo', age: 40, colour: 'g', sure: true },
+    })
+  })
+
   it('is declined where nobody is there, and says how to answer', async () => {
     const { form, said } = person(undefined, { answers: ['name=Jo'] })
     expect(await form()).toEqual({ action: 'decline' })

@@ -93,10 +93,10 @@ describe.each(WAYS)('a server %s', way => {
     const { one, counters } = opened(way)
     const controller = new AbortController()
     const call = one.callTool('hang', {}, { signal: controller.signal })
-    await expect.poll(() => counters.runs.get('hang')).toBe(1)
+    await expect.poll(() => counters.runs.get('hang'), { timeout: 5_000 }).toBe(1)
     controller.abort()
     await expect(call).rejects.toMatchObject({ code: 'ERR_CANCELLED' })
-    await expect.poll(() => counters.cancelled).toEqual(['cancelled'])
+    await expect.poll(() => counters.cancelled, { timeout: 5_000 }).toEqual(['cancelled'])
   })
 
   it('cancels while a question waits for its answer', async () => {
