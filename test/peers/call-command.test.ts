@@ -1,9 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { installedProgram } from '../fixtures/installed-program.js'
 import { runAnyport, stopAll } from '../fixtures/run-anyport.js'
 import { markedProcesses, until } from '../unit/node/marked-processes.js'
 import { type HttpServerProcess, startHttpServer, startSdkServer } from './sdk-http-servers.js'
@@ -169,47 +170,44 @@ describe('a server that asks', () => {
     expect(model).toMatchObject({ code: 1, out: '', err: expect.stringContaining('(sampling)') })
   })
 
-  describe.skipIf(process.env.CI === undefined && spawnSync('script', ['--version']).status !== 0)(
-    'on a terminal',
-    () => {
-      /** `script` of util-linux is one. Resolves once it has asked whether to answer. */
-      async function asking() {
-        const words = [process.execPath, path('../../dist/bin/anyport.js'), 'call', 'deploy', 'to=prod']
-        const line = [...words, ...node(V2)].map(word => `'${word}'`).join(' ')
-        const terminal = spawn('script', ['-qec', line, '/dev/null'], {
-          env: { ...process.env, TERM: 'dumb' },
-        })
-        let seen = ''
-        terminal.stdout.setEncoding('utf8').on('data', text => {
-          seen += text
-        })
-        const ended = new Promise(resolve => terminal.once('exit', resolve))
-        const shows = (pattern: RegExp) =>
-          until(
-            () => pattern.test(seen),
-            () => seen,
-          )
-        await shows(/asks: Deploy to prod\?\r\nAnswer it\? \(.*\): $/)
-        return { terminal, ended, shows, seen: () => seen }
-      }
-
-      test('is answered by who sits there', async () => {
-        const { terminal, ended, shows, seen } = await asking()
-        terminal.stdin.write('accept\r')
-        await shows(/ {2}sure: $/)
-        terminal.stdin.write('certainly\r')
-        expect(await ended).toBe(0)
-        expect(seen()).toContain('deployed to prod: {"sure":"certainly"}')
+  describe.skipIf(installedProgram('script') === undefined)('on a terminal', () => {
+    /** `script` of util-linux is one. Resolves once it has asked whether to answer. */
+    async function asking() {
+      const words = [process.execPath, path('../../dist/bin/anyport.js'), 'call', 'deploy', 'to=prod']
+      const line = [...words, ...node(V2)].map(word => `'${word}'`).join(' ')
+      const terminal = spawn('script', ['-qec', line, '/dev/null'], {
+        env: { ...process.env, TERM: 'dumb' },
       })
-
-      test('is left alone after ^C', async () => {
-        const { terminal, ended, seen } = await asking()
-        terminal.stdin.write('\u0003')
-        expect(await ended).toBe(130)
-        expect(seen()).not.toContain('deployed')
+      let seen = ''
+      terminal.stdout.setEncoding('utf8').on('data', text => {
+        seen += text
       })
-    },
-  )
+      const ended = new Promise(resolve => terminal.once('exit', resolve))
+      const shows = (pattern: RegExp) =>
+        until(
+          () => pattern.test(seen),
+          () => seen,
+        )
+      await shows(/asks: Deploy to prod\?\r\nAnswer it\? \(.*\): $/)
+      return { terminal, ended, shows, seen: () => seen }
+    }
+
+    test('is answered by who sits there', async () => {
+      const { terminal, ended, shows, seen } = await asking()
+      terminal.stdin.write('accept\r')
+      await shows(/ {2}sure: $/)
+      terminal.stdin.write('certainly\r')
+      expect(await ended).toBe(0)
+      expect(seen()).toContain('deployed to prod: {"sure":"certainly"}')
+    })
+
+    test('is left alone after ^C', async () => {
+      const { terminal, ended, seen } = await asking()
+      terminal.stdin.write('\u0003')
+      expect(await ended).toBe(130)
+      expect(seen()).not.toContain('deployed')
+    })
+  })
 })
 
 describe('servers at addresses', () => {
