@@ -32,6 +32,7 @@ Usage: anyport COMMAND [options]
   ps                List the shared servers of serve --shared
   stop              Stop them
   config            Read and write the configurations of MCP clients
+  doctor            Say why servers do not work, and what to do about it
   advise            Say which transport fits, and what to write where
   completion SHELL  Make bash, zsh or fish complete all this
   help [COMMAND]    Explain a command and its options

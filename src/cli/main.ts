@@ -48,6 +48,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async argv => (await import('./advise.js')).adviseCommand(argv),
     help: async () => (await import('./advise-options.js')).ADVISE,
   },
+  doctor: {
+    run: async argv => (await import('./doctor.js')).doctorCommand(argv),
+    help: async () => (await import('./doctor-options.js')).DOCTOR,
+  },
   audit: {
     run: async argv => (await import('./audit.js')).auditCommand(argv),
     help: async () => (await import('./audit.js')).AUDIT,

@@ -249,7 +249,8 @@ function secretsOf({ headers, url }: HttpCall): readonly string[] {
 
 const PUBLIC = /^(accept|content-.*|host|last-event-id|user-agent|mcp-(?!session-id).*)$/i
 
-function masked(text: string, secrets: readonly string[]): string {
+/** Text of a foreign program or server, without these secrets and without what looks like one. */
+export function masked(text: string, secrets: readonly string[]): string {
   let result = text
   // The longest first: one may be part of another.
   for (const secret of [...secrets].sort((a, b) => b.length - a.length))

@@ -3,6 +3,7 @@
 import { accessSync, closeSync, constants, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { TransportError } from '../../exchange/errors.js'
+import { nameOfUrl } from '../../exchange/http-address.js'
 
 export interface SpawnFailure {
   readonly name: string
@@ -51,22 +52,45 @@ export function spawnError({ name, command, cwd, env, cause }: SpawnFailure): Tr
 
 /** A command line for people and for errors, which callers get to see: what looks secret is masked. */
 export function nameOfCommand(command: string, args: readonly string[]): string {
-  let secretFollows = false
-  const shown = args.map(argument => {
-    if (secretFollows) {
-      secretFollows = false
-      return '***'
-    }
-    const assignment = /^([^=\s]+)=/.exec(argument)
-    if (assignment !== null) return SECRET.test(assignment[1] as string) ? `${assignment[1]}=***` : argument
-    if (argument.startsWith('-'))
-      secretFollows = SECRET.test(argument) || /^-{1,2}(H|headers?)$/.test(argument)
-    else if (/^(Bearer|Basic) |^(sk|pk|ghp|gho|ghs|xox[a-z])[-_]|:\/\/[^/\s]*:[^/\s]*@/i.test(argument))
-      return '***'
-    return /\s/.test(argument) ? JSON.stringify(argument) : argument
-  })
+  const shown = maskedArguments(args).map((argument, index) =>
+    /\s/.test(argument) && argument === args[index] ? JSON.stringify(argument) : argument,
+  )
   const name = [command, ...shown].join(' ')
   return name.length > 200 ? `${name.slice(0, 197)}...` : name
+}
+
+/** The arguments of a program, with what looks secret masked. */
+export function maskedArguments(args: readonly string[]): readonly string[] {
+  return args.map((argument, index) => {
+    const secret = secretOf(argument, args[index - 1])
+    if (secret === undefined) return argument
+    return secret === 'address' ? nameOfUrl(argument) : `${argument.slice(0, secret)}***`
+  })
+}
+
+/** The secrets among the arguments of a program, as far as they look like some. */
+export function secretsOfArguments(args: readonly string[]): readonly string[] {
+  return args.flatMap((argument, index) => {
+    const secret = secretOf(argument, args[index - 1])
+    if (secret === undefined) return []
+    if (secret !== 'address') return [argument.slice(secret)]
+    const { username, password, searchParams, search } = new URL(argument)
+    return [username, password, ...searchParams.values(), ...search.slice(1).split(/[&=]/)]
+  })
+}
+
+/** Where in an argument its secret begins; `address` for an address that has one. */
+function secretOf(argument: string, before: string | undefined): number | 'address' | undefined {
+  if (before !== undefined && !before.includes('=') && before.startsWith('-') && takesSecret(before)) return 0
+  if (/^https?:\/\/[^\s]*[?@]/i.test(argument) && URL.canParse(argument)) return 'address'
+  const assignment = /^([^=\s]+)=/.exec(argument)
+  if (assignment !== null) return SECRET.test(assignment[1] as string) ? assignment[0].length : undefined
+  if (argument.startsWith('-')) return undefined
+  return /^(Bearer|Basic) |^(sk|pk|ghp|gho|ghs|xox[a-z])[-_]|:\/\/[^/\s]*:[^/\s]*@/i.test(argument) ? 0 : undefined
+}
+
+function takesSecret(option: string): boolean {
+  return SECRET.test(option) || /^-{1,2}(H|headers?)$/.test(option)
 }
 
 const SECRET = /key|token|secret|passw|pwd|auth|credential|bearer|cookie|dsn|connection-?string/i

@@ -1,0 +1,115 @@
+/** Looks at one server: how it is written, then how it starts or answers. */
+
+import { nameOfUrl } from '../../exchange/http-address.js'
+import { nameOfCommand } from '../../node/process/spawn-error.js'
+import { describeServer } from '../config-report.js'
+import { diagnoseProgram } from './diagnose-program.js'
+import { diagnoseRemote } from './diagnose-remote.js'
+import type { Health } from './examine.js'
+import type { Finding } from './finding.js'
+import { type ProgramFacts, type ProgramProbe, probeProgram } from './probe-program.js'
+import { probeRemote, type RemoteProbe } from './probe-remote.js'
+import { type Redact, redactor, secretsOf } from './redact.js'
+import type { Subject } from './subject.js'
+
+export interface Check {
+  readonly subject: Subject
+  readonly status: 'healthy' | 'warning' | 'error' | 'skipped'
+  /** Why nothing was started or called. */
+  readonly skipped: string | undefined
+  /** What is started, repaired and with all values, or the address; undefined for what is no server. Without secrets. */
+  readonly target: string | undefined
+  readonly health: Health | undefined
+  /** The cause first. Without secrets. */
+  readonly findings: readonly Finding[]
+}
+
+export type CheckOptions = Omit<RemoteProbe & ProgramProbe, 'file'>
+
+/** Never rejects. */
+export async function check(subject: Subject, options: CheckOptions): Promise<Check> {
+  const { written, entry, disabled } = subject
+  const file = subject.file ?? `${process.cwd()}/anyport.json`
+  const redact = redactor(
+    [written, entry].flatMap(one => (one === undefined ? [] : secretsOf(one.server, file))),
+  )
+  const isWrong = subject.findings.some(({ severity }) => severity === 'error')
+  if (entry === undefined || isWrong) {
+    const target = written === undefined ? undefined : describeServer(written).target
+    return report(
+      subject,
+      redact,
+      subject.findings,
+      target,
+      undefined,
+      disabled ? 'it is disabled' : undefined,
+    )
+  }
+  const { server } = entry
+  if (server.kind === 'stdio') {
+    const facts = await probeProgram({ ...entry, server }, { ...options, file })
+    return report(
+      subject,
+      redact,
+      [...subject.findings, ...diagnoseProgram(facts, subject)],
+      effective(facts),
+      healthOf(facts),
+    )
+  }
+  const target = nameOfUrl(server.url)
+  if (server.callerHeaders !== undefined || server.exchange !== undefined) {
+    const why = 'it is called with the credentials of each caller, and nobody calls'
+    return report(subject, redact, subject.findings, target, undefined, why)
+  }
+  const facts = await probeRemote({ ...entry, server }, { ...options, file })
+  return report(
+    subject,
+    redact,
+    [...subject.findings, ...diagnoseRemote(facts, subject)],
+    target,
+    healthOf(facts),
+  )
+}
+
+function effective({ launch, command, args }: ProgramFacts): string {
+  return nameOfCommand(launch?.file ?? command, launch?.args ?? args)
+}
+
+function healthOf({ outcome }: Pick<ProgramFacts, 'outcome'>): Health | undefined {
+  return outcome.kind === 'healthy' ? outcome.health : undefined
+}
+
+function report(
+  subject: Subject,
+  redact: Redact,
+  findings: readonly Finding[],
+  target: string | undefined,
+  health: Health | undefined,
+  skipped?: string,
+): Check {
+  const worst = findings.some(({ severity }) => severity === 'error') ? 'error' : 'warning'
+  return {
+    subject,
+    status: findings.length > 0 ? worst : skipped === undefined ? 'healthy' : 'skipped',
+    skipped,
+    target: target === undefined ? undefined : redact.own(target),
+    health: health && {
+      ...health,
+      serverName: health.serverName && redact.foreign(health.serverName),
+      serverVersion: health.serverVersion && redact.foreign(health.serverVersion),
+    },
+    findings: findings.map(finding => redacted(finding, redact)),
+  }
+}
+
+function redacted(finding: Finding, redact: Redact): Finding {
+  const { what, why, fix, hop, stderr } = finding
+  return {
+    ...finding,
+    what: redact.foreign(what),
+    why: redact.own(why),
+    fix: redact.own(fix),
+    hop: hop && redact.own(hop),
+    stderr: stderr?.map(line => redact.foreign(line).trimEnd()),
+  }
+}

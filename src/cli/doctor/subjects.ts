@@ -1,0 +1,339 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what people write
+/** The servers of a file, with what is wrong with how they are written. */
+
+import { resolve } from 'node:path'
+import type { Client } from '../../config/client.js'
+import { sentHeaders } from '../../config/gateway-problems.js'
+import { nearest } from '../../config/nearest.js'
+import type { Problem } from '../../config/problem.js'
+import type { ReadConfig } from '../../config/read-config.js'
+import type { ServerEntry, UnresolvedEntry } from '../../config/server-entry.js'
+import { placeOf, type SourceNode, SyntaxProblem, splitMark } from '../../config/source.js'
+import type { Template } from '../../config/template.js'
+import { openConfig, readConfigFile } from '../../node/config/config-file.js'
+import { resolveServers } from '../../node/config/load-config.js'
+import { VALUE_CHECKS } from '../../node/config/value-checks.js'
+import type { Finding } from './finding.js'
+import type { Subject } from './subject.js'
+
+export interface Source {
+  readonly file: string
+  readonly client: Client | undefined
+  /** That of the file itself first, where there is something to say. */
+  readonly subjects: readonly Subject[]
+}
+
+export interface SourceOptions {
+  /** Whose format it is. Default: found out. */
+  readonly client?: Client | undefined
+  /** What the file has for this folder alone. */
+  readonly folder?: string | undefined
+  /** Where variables come from. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
+/** Never rejects for what is wrong with the file: that is what is found. */
+export async function subjectsOfFile(given: string, options: SourceOptions = {}): Promise<Source> {
+  const file = resolve(given)
+  const { client, folder = process.cwd() } = options
+  let parsed: Parsed
+  let read: ReadConfig
+  try {
+    parsed = await parse(file, client)
+    read = await readConfigFile(file, client, {
+      checks: VALUE_CHECKS,
+      folder,
+      folderOnly: options.folder !== undefined,
+    })
+  } catch (error) {
+    if (!(error instanceof TypeError) && !(error instanceof Unreadable)) throw error
+    return { file, client, subjects: [ofFile(file, client, [unreadable(file, error)])] }
+  }
+  const owner = read.client ?? client
+  const { problems, findings } = aboutFile(file, parsed, read, options.folder !== undefined)
+  const broken = new Map<string, Finding[]>()
+  for (const problem of problems) {
+    const name = serverOf(problem) ?? ''
+    broken.set(name, [...(broken.get(name) ?? []), fieldFinding(problem)])
+  }
+  const entries = await Promise.all(
+    read.servers.map(async written => {
+      const own = broken.get(written.name) ?? []
+      broken.delete(written.name)
+      return await subjectOf(file, owner, written, own, read, options)
+    }),
+  )
+  const others = [...broken].map(([name, own]): Subject => {
+    const at = own[0]?.place
+    return { ...ofFile(file, owner, own), name: name === '' ? undefined : name, at }
+  })
+  const ofWhole = findings.length === 0 ? [] : [ofFile(file, owner, findings)]
+  return { file, client: owner, subjects: [...ofWhole, ...others, ...entries] }
+}
+
+/** What the command line names, as if it stood in a file. */
+export async function subjectOfCommandLine(written: UnresolvedEntry): Promise<Subject> {
+  return await subjectOf(undefined, undefined, written, [], { inputs: [] }, {})
+}
+
+async function subjectOf(
+  file: string | undefined,
+  client: Client | undefined,
+  written: UnresolvedEntry,
+  problems: readonly Finding[],
+  { inputs }: Pick<ReadConfig, 'inputs'>,
+  { env = process.env }: SourceOptions,
+): Promise<Subject> {
+  const disabled = written.disabled === true
+  const subject = { name: written.name, file, client, at: written.at, written, disabled }
+  // What is disabled needs no values.
+  if (disabled) return { ...subject, entry: undefined, findings: problems }
+  const unreplaced = unreplacedFinding(written, client)
+  const { servers, problems: missing } = await resolveServers([written], inputs, { env })
+  const [entry] = servers
+  const findings = [
+    ...problems,
+    ...missing.map(unsetFinding),
+    ...(unreplaced === undefined ? [] : [unreplaced]),
+  ]
+  return { ...subject, entry: entry === undefined ? undefined : withoutOurHeaders(entry), findings }
+}
+
+function withoutOurHeaders(entry: ServerEntry): ServerEntry {
+  const { server } = entry
+  return server.kind === 'remote'
+    ? { ...entry, server: { ...server, headers: sentHeaders(server.headers) } }
+    : entry
+}
+
+function ofFile(file: string, client: Client | undefined, findings: readonly Finding[]): Subject {
+  const at = findings[0]?.place
+  return {
+    name: undefined,
+    file,
+    client,
+    at,
+    written: undefined,
+    entry: undefined,
+    disabled: false,
+    findings,
+  }
+}
+
+/** A text that is no JSON, TOML or YAML, and where that shows. */
+class Unreadable extends Error {
+  constructor(
+    readonly line: number,
+    readonly column: number,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+interface Parsed {
+  /** Without a byte order mark. */
+  readonly text: string
+  readonly root: SourceNode | undefined
+}
+
+async function parse(file: string, client: Client | undefined): Promise<Parsed> {
+  const { text, syntax } = await openConfig(file, client)
+  if (text === undefined) throw new TypeError(`${file}: it does not exist`)
+  try {
+    return { text: splitMark(text)[1], root: syntax.parse(text) }
+  } catch (error) {
+    if (!(error instanceof SyntaxProblem)) throw error
+    const { line, column } = placeOf(file, splitMark(text)[1], error.offset)
+    throw new Unreadable(line, column, error.message)
+  }
+}
+
+function unreadable(file: string, error: Error): Finding {
+  const at =
+    error instanceof Unreadable
+      ? { file, line: error.line, column: error.column }
+      : { file, line: 1, column: 1 }
+  return {
+    code: 'DOCTOR_CONFIG_UNREADABLE',
+    severity: 'error',
+    what: error instanceof Unreadable ? `The file cannot be read: ${error.message}` : error.message,
+    why: 'A client that cannot read its file has no servers at all',
+    fix:
+      error instanceof Unreadable
+        ? `Correct ${file}:${at.line}:${at.column}`
+        : `Make ${file} a text file in UTF-8`,
+    place: at,
+    hop: file,
+  }
+}
+
+interface AboutFile {
+  /** The other problems. */
+  readonly problems: readonly Problem[]
+  readonly findings: readonly Finding[]
+}
+
+function aboutFile(file: string, { root, text }: Parsed, read: ReadConfig, local: boolean): AboutFile {
+  const { client, place, servers, problems } = read
+  const own = client?.places.map(({ path }) => path.join('.')) ?? []
+  const key = place?.path.join('.')
+  if (key !== undefined && client !== undefined && !local && !own.includes(key)) {
+    const said = problems.find(({ message }) => message.includes(`does not read ${JSON.stringify(key)}`))
+    if (said !== undefined)
+      return {
+        problems: problems.filter(problem => problem !== said),
+        findings: [rootKey(said.place, file, client.title, key, own[0] as string)],
+      }
+  }
+  if (local || servers.length > 0 || root?.kind !== 'map') {
+    const nothing = !local && servers.length === 0 && problems.length === 0
+    return { problems, findings: nothing ? [noServers(file, client)] : [] }
+  }
+  // Nothing was found where servers are looked for: is there something of nearly that name?
+  const [first, entry] =
+    [...root.entries].find(([name]) => nearest(name, ROOT_KEYS) !== undefined && !ROOT_KEYS.includes(name)) ??
+    []
+  const unknown = client === undefined
+  const others = unknown ? problems.slice(1) : problems
+  if (first !== undefined && entry !== undefined && (unknown || place === undefined)) {
+    const right = own[0] ?? (nearest(first, ROOT_KEYS) as string)
+    const at = placeOf(file, text, entry.keyStart)
+    return { problems: others, findings: [rootKey(at, file, client?.title ?? 'A client', first, right)] }
+  }
+  if (unknown && problems[0] !== undefined)
+    return {
+      problems: others,
+      findings: [
+        {
+          code: 'DOCTOR_WRONG_ROOT_KEY',
+          severity: 'error',
+          what: `The file has ${problems[0].message}`,
+          why: 'Each client looks for its servers under one key of its file, and ignores all others',
+          fix: `Put the servers of ${file} under "mcpServers" (VS Code: "servers"); anyport config add writes them where each client reads them`,
+          place: problems[0].place,
+          hop: file,
+        },
+      ],
+    }
+  return { problems, findings: problems.length === 0 ? [noServers(file, client)] : [] }
+}
+
+const ROOT_KEYS: readonly string[] = [
+  'mcpServers',
+  'servers',
+  'context_servers',
+  'mcp',
+  'mcp_servers',
+  'extensions',
+]
+
+function rootKey(at: Problem['place'], file: string, title: string, found: string, right: string): Finding {
+  return {
+    code: 'DOCTOR_WRONG_ROOT_KEY',
+    severity: 'error',
+    what: `The servers stand under "${found}", which ${title} does not read`,
+    why: `${title} looks for them under "${right}" and ignores all else, without a word`,
+    fix: `Rename "${found}" to "${right}" in ${file}:${at.line}`,
+    place: at,
+    hop: file,
+  }
+}
+
+function noServers(file: string, client: Client | undefined): Finding {
+  return {
+    code: 'DOCTOR_NO_SERVERS',
+    severity: 'warning',
+    what: 'There are no servers in this file',
+    why: `${client?.title ?? 'A client'} that reads it has none`,
+    fix: `anyport config add NAME --file ${file} -- COMMAND`,
+    hop: file,
+  }
+}
+
+/** Whose entry a problem is about, as every reader of entries begins its messages. */
+function serverOf({ message }: Problem): string | undefined {
+  const [, quoted] = /^server ("(?:[^"\\]|\\.)*")/.exec(message) ?? []
+  if (quoted === undefined) return undefined
+  try {
+    return JSON.parse(quoted) as string
+  } catch {
+    return undefined
+  }
+}
+
+function withoutServer(message: string): string {
+  const rest = message.replace(/^server "(?:[^"\\]|\\.)*":? /, '')
+  return rest.slice(0, 1).toUpperCase() + rest.slice(1)
+}
+
+function fieldFinding({ severity, place, message }: Problem): Finding {
+  return {
+    code: 'DOCTOR_CONFIG_FIELD',
+    severity,
+    what: withoutServer(message),
+    why:
+      severity === 'error'
+        ? 'Nothing can be started or called like that'
+        : 'The client ignores it, or takes it for something else than was meant',
+    fix: `Correct ${place.file}:${place.line}`,
+    place,
+    hop: place.file,
+  }
+}
+
+function unsetFinding({ place, message }: Problem): Finding {
+  const [, variable] = /the variable (\S+) is not set$/.exec(message) ?? []
+  const hasPlace = place.file !== 'configuration'
+  const where = hasPlace ? ` in ${place.file}:${place.line}` : ''
+  return {
+    code: 'DOCTOR_VARIABLE_UNSET',
+    severity: 'error',
+    what: withoutServer(message),
+    why: 'Clients leave it empty, or give the server the reference itself instead of a value; those started from a desktop do not have the variables of your terminal',
+    fix:
+      variable === undefined
+        ? `Write the value itself${where}, or a reference that has one`
+        : `Set it where the client starts (export ${variable}=...), or write its value${where}`,
+    ...(hasPlace ? { place } : {}),
+    hop: hasPlace ? place.file : undefined,
+  }
+}
+
+/** What some client replaces, and this one takes for text. */
+const REFERENCE = /\$\{(?:env:|input:)?[A-Za-z_][\w-]*\}|\{env:[A-Za-z_]\w*\}|\$\{\{[^{}]*\}\}/
+
+function unreplacedFinding(entry: UnresolvedEntry, client: Client | undefined): Finding | undefined {
+  // Whoever writes $${ for anyport means it.
+  if (client === undefined || client.universal) return undefined
+  const { server } = entry
+  const texts: readonly (readonly [string, Template])[] =
+    server.kind === 'remote'
+      ? [['url', server.url], ...Object.entries(server.headers)]
+      : Object.entries(server.env)
+  for (const [field, template] of texts) {
+    for (const part of template) {
+      const [reference] = typeof part === 'string' ? (REFERENCE.exec(part) ?? []) : []
+      if (reference === undefined) continue
+      const { example } = client.variables
+      const name = /[A-Za-z_]\w*(?=\W*$)/.exec(reference)?.[0] ?? 'NAME'
+      const where = entry.at === undefined ? '' : ` in ${entry.at.file}:${entry.at.line}`
+      return {
+        code: 'DOCTOR_VARIABLE_NOT_REPLACED',
+        severity: 'error',
+        what: `${field} holds ${reference}, which ${client.title} does not replace: the server gets these very characters`,
+        why:
+          example === undefined
+            ? `${client.title} replaces no variables`
+            : `${client.title} writes variables ${example}`,
+        fix:
+          example === undefined
+            ? `Write the value itself${where}`
+            : `Write ${example.replace('VAR', name)}${where}`,
+        place: entry.at,
+        hop: entry.at?.file,
+      }
+    }
+  }
+  return undefined
+}
