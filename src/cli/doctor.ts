@@ -8,7 +8,7 @@ import { useColors } from '../node/log.js'
 import { type ParsedArguments, parseArguments, UsageError } from './arguments.js'
 import { entryOfCommandLine } from './config-entry.js'
 import { CONFIG_OPTIONS } from './config-options.js'
-import { everyFile, localTarget, named, readerOf, type Target, userScope } from './config-targets.js'
+import { everyFile, named, readerOf, type Target, userScope } from './config-targets.js'
 import { type Check, type CheckOptions, check } from './doctor/check.js'
 import { jsonReport, summaryOf, textReport } from './doctor/report.js'
 import type { Subject } from './doctor/subject.js'
@@ -77,9 +77,7 @@ async function subjectsOf(parsed: Parsed): Promise<readonly Subject[]> {
   if (more.length > 0)
     throw new UsageError(`Put -- before a command: anyport doctor -- ${positionals.join(' ')}`)
   const targets = filesOf(address, options)
-  const sources = await Promise.all(
-    targets.map(({ file, client, folder }) => subjectsOfFile(file, { client, folder })),
-  )
+  const sources = await Promise.all(targets.map(({ file, client }) => subjectsOfFile(file, { client })))
   // Of many files those without servers are no news.
   const subjects = sources.flatMap(source =>
     source.subjects.filter(
@@ -105,7 +103,9 @@ function filesOf(file: string | undefined, options: Parsed['options']): readonly
     if (options.all && client !== undefined)
       throw new UsageError('--all is for all clients: leave out --client')
     const own = options.all ? undefined : discoverConfig()
-    return own === undefined ? everyFile() : [{ file: own, client: undefined }]
+    // What a file has for this folder alone is read with it.
+    const every = () => everyFile().filter(({ folder }) => folder === undefined)
+    return own === undefined ? every() : [{ file: own, client: undefined }]
   }
   const scopes = [userScope(client), 'project'] as const
   const found = [...new Set(scopes.map(scope => clientFile(client, scope)))].filter(
@@ -115,8 +115,7 @@ function filesOf(file: string | undefined, options: Parsed['options']): readonly
     throw new UsageError(
       `${client.title} has no file with servers here: ${clientFile(client, userScope(client))} is not there`,
     )
-  const local = client.folderPlace === undefined ? [] : [localTarget(client)]
-  return [...found.map(path => ({ file: path, client: readerOf(client, path) })), ...local]
+  return found.map(path => ({ file: path, client: readerOf(client, path) }))
 }
 
 /** What is neither a file nor an address may be a command. */

@@ -124,7 +124,8 @@ function targetOf(
   { file, limit, http, signIn }: RemoteProbe,
   answers: SeenAnswer[],
 ): RemoteTarget {
-  const options = { ...http, connectTimeout: limit, responseTimeout: limit, readTimeout: limit }
+  // Who does not even connect is told from who connects and is silent.
+  const options = { ...http, connectTimeout: limit * 0.8, responseTimeout: limit, readTimeout: limit }
   const { target } = serverOf(entry, {
     file,
     http: options,

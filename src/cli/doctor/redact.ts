@@ -20,10 +20,14 @@ export interface Redact {
 /** Shorter texts stand everywhere, and cannot be masked without masking everything. */
 const SHORTEST = 4
 
+/** What stands for a value, which nobody has put in its place. */
+const REFERENCE = /^\$?\{+[^{}]*\}+$/
+
 /** For text that may repeat any of these secrets. What comes back is safe for a terminal. */
 export function redactor(secrets: readonly string[]): Redact {
   const all = new Set<string>()
   for (const secret of [...secrets, ...ofEnvironment()]) {
+    if (REFERENCE.test(secret)) continue
     for (const form of [secret, encodeURIComponent(wellFormed(secret)), JSON.stringify(secret).slice(1, -1)])
       if (form.trim().length >= SHORTEST) all.add(form)
     // Programs write line by line.

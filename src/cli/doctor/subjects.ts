@@ -26,8 +26,6 @@ export interface Source {
 export interface SourceOptions {
   /** Whose format it is. Default: found out. */
   readonly client?: Client | undefined
-  /** What the file has for this folder alone. */
-  readonly folder?: string | undefined
   /** Where variables come from. */
   readonly env?: Readonly<Record<string, string | undefined>>
 }
@@ -35,22 +33,19 @@ export interface SourceOptions {
 /** Never rejects for what is wrong with the file: that is what is found. */
 export async function subjectsOfFile(given: string, options: SourceOptions = {}): Promise<Source> {
   const file = resolve(given)
-  const { client, folder = process.cwd() } = options
+  const { client } = options
   let parsed: Parsed
   let read: ReadConfig
   try {
     parsed = await parse(file, client)
-    read = await readConfigFile(file, client, {
-      checks: VALUE_CHECKS,
-      folder,
-      folderOnly: options.folder !== undefined,
-    })
+    // As the client itself would read it here.
+    read = await readConfigFile(file, client, { checks: VALUE_CHECKS, folder: process.cwd() })
   } catch (error) {
     if (!(error instanceof TypeError) && !(error instanceof Unreadable)) throw error
     return { file, client, subjects: [ofFile(file, client, [unreadable(file, error)])] }
   }
   const owner = read.client ?? client
-  const { problems, findings } = aboutFile(file, parsed, read, options.folder !== undefined)
+  const { problems, findings } = aboutFile(file, parsed, read)
   const broken = new Map<string, Finding[]>()
   for (const problem of problems) {
     const name = serverOf(problem) ?? ''
@@ -174,11 +169,11 @@ interface AboutFile {
   readonly findings: readonly Finding[]
 }
 
-function aboutFile(file: string, { root, text }: Parsed, read: ReadConfig, local: boolean): AboutFile {
+function aboutFile(file: string, { root, text }: Parsed, read: ReadConfig): AboutFile {
   const { client, place, servers, problems } = read
   const own = client?.places.map(({ path }) => path.join('.')) ?? []
   const key = place?.path.join('.')
-  if (key !== undefined && client !== undefined && !local && !own.includes(key)) {
+  if (key !== undefined && client !== undefined && !own.includes(key)) {
     const said = problems.find(({ message }) => message.includes(`does not read ${JSON.stringify(key)}`))
     if (said !== undefined)
       return {
@@ -186,8 +181,8 @@ function aboutFile(file: string, { root, text }: Parsed, read: ReadConfig, local
         findings: [rootKey(said.place, file, client.title, key, own[0] as string)],
       }
   }
-  if (local || servers.length > 0 || root?.kind !== 'map') {
-    const nothing = !local && servers.length === 0 && problems.length === 0
+  if (servers.length > 0 || root?.kind !== 'map') {
+    const nothing = servers.length === 0 && problems.length === 0
     return { problems, findings: nothing ? [noServers(file, client)] : [] }
   }
   // Nothing was found where servers are looked for: is there something of nearly that name?
