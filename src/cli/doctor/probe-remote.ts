@@ -1,8 +1,5 @@
 /** What is seen of a server at an address: each answer, and a few more questions where an answer calls for them. */
 
-import { parseBearerChallenge } from '../../client/oauth/challenge.js'
-import { fetchOver } from '../../client/oauth/fetch-over.js'
-import { discoverResource } from '../../client/oauth/protected-resource.js'
 import { isRemote, type RemoteTarget, type RemoteTransport } from '../../client/remote.js'
 import type { RemoteServer, ServerEntry } from '../../config/server-entry.js'
 import { Context } from '../../exchange/context.js'
@@ -18,6 +15,7 @@ import { version } from '../../node/version.js'
 import { HEADER_PROTOCOL_VERSION, HEADER_SESSION } from '../../protocol/headers.js'
 import { LATEST_LEGACY } from '../../protocol/versions.js'
 import { examine, type Outcome } from './examine.js'
+import { type MetadataFacts, metadataOf } from './probe-metadata.js'
 import { recordingClient, type SeenAnswer } from './recording-client.js'
 
 export interface RemoteFacts {
@@ -42,17 +40,6 @@ export interface RemoteFacts {
   readonly stale: { readonly status: number } | undefined
   /** What it tells browsers with an answer that begins a session. */
   readonly cors: { readonly allowOrigin: string; readonly expose: string } | undefined
-}
-
-export interface MetadataFacts {
-  /** The server's `WWW-Authenticate` names where it is. */
-  readonly announced: boolean
-  /** A document was found, and is about this server. */
-  readonly found: boolean
-  /** What the document says that it is about, where that is another server. */
-  readonly resource: string | undefined
-  /** Why it cannot be read. */
-  readonly error: unknown
 }
 
 export interface RemoteProbe {
@@ -158,7 +145,7 @@ type More = (facts: RemoteFacts, target: RemoteTarget, left: () => number) => Pr
 
 const afterFailure: More = async (facts, target, left) => {
   const status = refusedStatus(facts)
-  if (status === 401) return { metadata: await metadataOf(facts, target, left()) }
+  if (status === 401) return { metadata: await metadataOf(facts.answers, target, left()) }
   const found: { -readonly [K in keyof RemoteFacts]?: RemoteFacts[K] } = {}
   if (status === 406) found.accepts = await acceptedBy(target, left())
   if (!mayBeElsewhere(facts, status)) return found
@@ -188,48 +175,6 @@ export function refusedStatus({
 function mayBeElsewhere({ outcome, answers }: RemoteFacts, status: number | undefined): boolean {
   if (outcome.kind !== 'failed' || outcome.during !== 'open' || answers.length === 0) return false
   return status === undefined || ![401, 403, 407, 421, 429, 502, 503, 504].includes(status)
-}
-
-async function metadataOf(
-  { answers }: RemoteFacts,
-  { remote }: RemoteTarget,
-  limit: number,
-): Promise<MetadataFacts> {
-  const challenge = answers.findLast(({ status }) => status === 401)?.challenge
-  const announced = parseBearerChallenge(challenge)?.resourceMetadata
-  let resource: string | undefined
-  const ask = fetchOver(remote.client)
-  const limits = {
-    timeout: Math.max(100, limit / 3),
-    fetch: async (url: string, init: RequestInit) => {
-      const response = await ask(url, init)
-      const json: unknown = await response
-        .clone()
-        .json()
-        .catch(() => undefined)
-      const named = (json as { readonly resource?: unknown } | undefined)?.resource
-      if (response.status === 200 && typeof named === 'string') resource = named
-      return response
-    },
-  }
-  try {
-    const found = await discoverResource(new URL(remote.url), announced, limits)
-    return {
-      announced: announced !== undefined,
-      found: found !== undefined,
-      resource: undefined,
-      error: undefined,
-    }
-  } catch (error) {
-    const isMismatch =
-      error instanceof TransportError && error.code === 'ERR_SIGN_IN' && resource !== undefined
-    return {
-      announced: announced !== undefined,
-      found: false,
-      resource: isMismatch ? resource : undefined,
-      error,
-    }
-  }
 }
 
 async function acceptedBy({ remote, name }: RemoteTarget, limit: number): Promise<string | null> {

@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is what people write
 /** The servers of a file, with what is wrong with how they are written. */
 
 import { resolve } from 'node:path'
@@ -9,10 +8,19 @@ import type { Problem } from '../../config/problem.js'
 import type { ReadConfig } from '../../config/read-config.js'
 import type { ServerEntry, UnresolvedEntry } from '../../config/server-entry.js'
 import { placeOf, type SourceNode, SyntaxProblem, splitMark } from '../../config/source.js'
-import type { Template } from '../../config/template.js'
+import type { Place } from '../../config/template.js'
 import { openConfig, readConfigFile } from '../../node/config/config-file.js'
 import { resolveServers } from '../../node/config/load-config.js'
 import { VALUE_CHECKS } from '../../node/config/value-checks.js'
+import {
+  fieldFinding,
+  noRootKey,
+  noServers,
+  rootKey,
+  unreadable,
+  unreplacedFinding,
+  unsetFinding,
+} from './config-findings.js'
 import type { Finding } from './finding.js'
 import type { Subject } from './subject.js'
 
@@ -42,7 +50,8 @@ export async function subjectsOfFile(given: string, options: SourceOptions = {})
     read = await readConfigFile(file, client, { checks: VALUE_CHECKS, folder: process.cwd() })
   } catch (error) {
     if (!(error instanceof TypeError) && !(error instanceof Unreadable)) throw error
-    return { file, client, subjects: [ofFile(file, client, [unreadable(file, error)])] }
+    const at = error instanceof Unreadable ? error.at : undefined
+    return { file, client, subjects: [ofFile(file, client, [unreadable(file, error.message, at)])] }
   }
   const owner = read.client ?? client
   const { problems, findings } = aboutFile(file, parsed, read)
@@ -118,8 +127,7 @@ function ofFile(file: string, client: Client | undefined, findings: readonly Fin
 /** A text that is no JSON, TOML or YAML, and where that shows. */
 class Unreadable extends Error {
   constructor(
-    readonly line: number,
-    readonly column: number,
+    readonly at: Place,
     message: string,
   ) {
     super(message)
@@ -139,27 +147,7 @@ async function parse(file: string, client: Client | undefined): Promise<Parsed> 
     return { text: splitMark(text)[1], root: syntax.parse(text) }
   } catch (error) {
     if (!(error instanceof SyntaxProblem)) throw error
-    const { line, column } = placeOf(file, splitMark(text)[1], error.offset)
-    throw new Unreadable(line, column, error.message)
-  }
-}
-
-function unreadable(file: string, error: Error): Finding {
-  const at =
-    error instanceof Unreadable
-      ? { file, line: error.line, column: error.column }
-      : { file, line: 1, column: 1 }
-  return {
-    code: 'DOCTOR_CONFIG_UNREADABLE',
-    severity: 'error',
-    what: error instanceof Unreadable ? `The file cannot be read: ${error.message}` : error.message,
-    why: 'A client that cannot read its file has no servers at all',
-    fix:
-      error instanceof Unreadable
-        ? `Correct ${file}:${at.line}:${at.column}`
-        : `Make ${file} a text file in UTF-8`,
-    place: at,
-    hop: file,
+    throw new Unreadable(placeOf(file, splitMark(text)[1], error.offset), error.message)
   }
 }
 
@@ -197,20 +185,7 @@ function aboutFile(file: string, { root, text }: Parsed, read: ReadConfig): Abou
     return { problems: others, findings: [rootKey(at, file, client?.title ?? 'A client', first, right)] }
   }
   if (unknown && problems[0] !== undefined)
-    return {
-      problems: others,
-      findings: [
-        {
-          code: 'DOCTOR_WRONG_ROOT_KEY',
-          severity: 'error',
-          what: `The file has ${problems[0].message}`,
-          why: 'Each client looks for its servers under one key of its file, and ignores all others',
-          fix: `Put the servers of ${file} under "mcpServers" (VS Code: "servers"); anyport config add writes them where each client reads them`,
-          place: problems[0].place,
-          hop: file,
-        },
-      ],
-    }
+    return { problems: others, findings: [noRootKey(problems[0], file)] }
   return { problems, findings: problems.length === 0 ? [noServers(file, client)] : [] }
 }
 
@@ -223,29 +198,6 @@ const ROOT_KEYS: readonly string[] = [
   'extensions',
 ]
 
-function rootKey(at: Problem['place'], file: string, title: string, found: string, right: string): Finding {
-  return {
-    code: 'DOCTOR_WRONG_ROOT_KEY',
-    severity: 'error',
-    what: `The servers stand under "${found}", which ${title} does not read`,
-    why: `${title} looks for them under "${right}" and ignores all else, without a word`,
-    fix: `Rename "${found}" to "${right}" in ${file}:${at.line}`,
-    place: at,
-    hop: file,
-  }
-}
-
-function noServers(file: string, client: Client | undefined): Finding {
-  return {
-    code: 'DOCTOR_NO_SERVERS',
-    severity: 'warning',
-    what: 'There are no servers in this file',
-    why: `${client?.title ?? 'A client'} that reads it has none`,
-    fix: `anyport config add NAME --file ${file} -- COMMAND`,
-    hop: file,
-  }
-}
-
 /** Whose entry a problem is about, as every reader of entries begins its messages. */
 function serverOf({ message }: Problem): string | undefined {
   const [, quoted] = /^server ("(?:[^"\\]|\\.)*")/.exec(message) ?? []
@@ -255,80 +207,4 @@ function serverOf({ message }: Problem): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function withoutServer(message: string): string {
-  const rest = message.replace(/^server "(?:[^"\\]|\\.)*":? /, '')
-  return rest.slice(0, 1).toUpperCase() + rest.slice(1)
-}
-
-function fieldFinding({ severity, place, message }: Problem): Finding {
-  return {
-    code: 'DOCTOR_CONFIG_FIELD',
-    severity,
-    what: withoutServer(message),
-    why:
-      severity === 'error'
-        ? 'Nothing can be started or called like that'
-        : 'The client ignores it, or takes it for something else than was meant',
-    fix: `Correct ${place.file}:${place.line}`,
-    place,
-    hop: place.file,
-  }
-}
-
-function unsetFinding({ place, message }: Problem): Finding {
-  const [, variable] = /the variable (\S+) is not set$/.exec(message) ?? []
-  const hasPlace = place.file !== 'configuration'
-  const where = hasPlace ? ` in ${place.file}:${place.line}` : ''
-  return {
-    code: 'DOCTOR_VARIABLE_UNSET',
-    severity: 'error',
-    what: withoutServer(message),
-    why: 'Clients leave it empty, or give the server the reference itself instead of a value; those started from a desktop do not have the variables of your terminal',
-    fix:
-      variable === undefined
-        ? `Write the value itself${where}, or a reference that has one`
-        : `Set it where the client starts (export ${variable}=...), or write its value${where}`,
-    ...(hasPlace ? { place } : {}),
-    hop: hasPlace ? place.file : undefined,
-  }
-}
-
-/** What some client replaces, and this one takes for text. */
-const REFERENCE = /\$\{(?:env:|input:)?[A-Za-z_][\w-]*\}|\{env:[A-Za-z_]\w*\}|\$\{\{[^{}]*\}\}/
-
-function unreplacedFinding(entry: UnresolvedEntry, client: Client | undefined): Finding | undefined {
-  // Whoever writes $${ for anyport means it.
-  if (client === undefined || client.universal) return undefined
-  const { server } = entry
-  const texts: readonly (readonly [string, Template])[] =
-    server.kind === 'remote'
-      ? [['url', server.url], ...Object.entries(server.headers)]
-      : Object.entries(server.env)
-  for (const [field, template] of texts) {
-    for (const part of template) {
-      const [reference] = typeof part === 'string' ? (REFERENCE.exec(part) ?? []) : []
-      if (reference === undefined) continue
-      const { example } = client.variables
-      const name = /[A-Za-z_]\w*(?=\W*$)/.exec(reference)?.[0] ?? 'NAME'
-      const where = entry.at === undefined ? '' : ` in ${entry.at.file}:${entry.at.line}`
-      return {
-        code: 'DOCTOR_VARIABLE_NOT_REPLACED',
-        severity: 'error',
-        what: `${field} holds ${reference}, which ${client.title} does not replace: the server gets these very characters`,
-        why:
-          example === undefined
-            ? `${client.title} replaces no variables`
-            : `${client.title} writes variables ${example}`,
-        fix:
-          example === undefined
-            ? `Write the value itself${where}`
-            : `Write ${example.replace('VAR', name)}${where}`,
-        place: entry.at,
-        hop: entry.at?.file,
-      }
-    }
-  }
-  return undefined
 }
