@@ -21,8 +21,8 @@ type Parsed = ParsedArguments<typeof DOCTOR_OPTIONS>
 
 /** Servers that are looked at together. */
 const MAX_TOGETHER = 8
-/** Of the time of one server, what is kept for ending it: a program that ignores all but SIGKILL takes 2.5 s. */
-const ENDING = 3_500
+/** Of the time of one server, what is kept for ending it: a program that ignores all but SIGKILL takes 2.5 s, and we some to begin. */
+const ENDING = 4_000
 
 /** 0: all is well; 1: there is an error or a warning; 2: wrong use. */
 export async function doctorCommand(argv: readonly string[]): Promise<number> {

@@ -6,7 +6,7 @@
 import type { Context } from './context.js'
 
 export interface HttpCall {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'OPTIONS'
   /** Absolute. */
   readonly url: string
   /** By their names as they are to be written. */

@@ -15,6 +15,8 @@ import type { Subject } from './subject.js'
 export interface Check {
   readonly subject: Subject
   readonly status: 'healthy' | 'warning' | 'error' | 'skipped'
+  /** What it took to find out, the ending included. */
+  readonly milliseconds: number
   /** Why nothing was started or called. */
   readonly skipped: string | undefined
   /** What is started, repaired and with all values, or the address; undefined for what is no server. Without secrets. */
@@ -28,6 +30,14 @@ export type CheckOptions = Omit<RemoteProbe & ProgramProbe, 'file'>
 
 /** Never rejects. */
 export async function check(subject: Subject, options: CheckOptions): Promise<Check> {
+  const started = performance.now()
+  const found = await lookedAt(subject, options)
+  return { ...found, milliseconds: Math.round(performance.now() - started) }
+}
+
+type Found = Omit<Check, 'milliseconds'>
+
+async function lookedAt(subject: Subject, options: CheckOptions): Promise<Found> {
   const { written, entry, disabled } = subject
   const file = subject.file ?? `${process.cwd()}/anyport.json`
   const redact = redactor(
@@ -86,7 +96,7 @@ function report(
   target: string | undefined,
   health: Health | undefined,
   skipped?: string,
-): Check {
+): Found {
   const worst = findings.some(({ severity }) => severity === 'error') ? 'error' : 'warning'
   return {
     subject,

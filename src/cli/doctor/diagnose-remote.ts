@@ -123,11 +123,22 @@ function wrongPath(failure: RemoteFailure, elsewhere: string): Finding {
 }
 
 function silent(failure: RemoteFailure): Finding {
+  const begun = failure.facts.answers.find(({ stream, heard }) => stream && !heard)
+  if (begun !== undefined) return buffered(failure, begun)
   return {
     ...common(failure, 'DOCTOR_NO_ANSWER'),
     what: withoutName(failure.message),
     why: 'The connection stands, and nothing comes back: the server is stuck, or a proxy holds its answers back',
     fix: 'Call the server without the proxy before it; where that works, switch off buffering there (nginx: proxy_buffering off). A slow one may need --timeout 60s',
+  }
+}
+
+function buffered(failure: RemoteFailure, { by }: RemoteFacts['answers'][number]): Finding {
+  return {
+    ...common(failure, 'DOCTOR_BUFFERED'),
+    what: `It begins an event stream, and nothing comes on it: ${withoutName(failure.message)}`,
+    why: `What stands between${by === undefined ? '' : ` (${printable(by)})`} keeps the events until the stream ends, which it never does; or the server writes without flushing`,
+    fix: 'Switch off buffering and compression of event streams there (nginx: proxy_buffering off), or let the server send X-Accel-Buffering: no; docs/reverse-proxies.md has it all',
   }
 }
 
@@ -152,15 +163,24 @@ function staleFinding({ stale, address }: RemoteFacts): Finding | undefined {
 }
 
 function corsFinding({ cors, address }: RemoteFacts): Finding | undefined {
-  if (cors === undefined) return undefined
-  const exposed = cors.expose.split(',').map(name => name.trim().toLowerCase())
-  if (exposed.includes('mcp-session-id') || exposed.includes('*')) return undefined
+  if (cors === undefined || (cors.refused.length === 0 && !cors.hidesSession)) return undefined
+  const { refused, hidesSession, allowOrigin } = cors
+  const lacks = [
+    ...(refused.length === 0 ? [] : [`does not let them send ${refused.join(', ')}`]),
+    ...(hidesSession ? ['does not let them read Mcp-Session-Id'] : []),
+  ]
+  const headers = [
+    ...(refused.length === 0 ? [] : [`Access-Control-Allow-Headers: ${refused.join(', ')} (to OPTIONS)`]),
+    ...(hidesSession
+      ? ['Access-Control-Expose-Headers: Mcp-Session-Id (to each answer, not only to OPTIONS)']
+      : []),
+  ]
   return {
     code: 'DOCTOR_CORS',
     severity: 'warning',
-    what: `It lets web pages call (Access-Control-Allow-Origin: ${printable(cors.allowOrigin)}), and does not let them read Mcp-Session-Id`,
-    why: 'In a browser the session is lost with its first answer, and each further request is refused; other programs do not notice',
-    fix: 'Add to its answers, not only to those to OPTIONS: Access-Control-Expose-Headers: Mcp-Session-Id',
+    what: `It lets web pages call (Access-Control-Allow-Origin: ${printable(allowOrigin)}), and ${lacks.join(' and ')}`,
+    why: 'Clients in a browser cannot call it, or lose their session with the first answer; other programs do not notice',
+    fix: `Add: ${headers.join('; ')}`,
     hop: address,
   }
 }

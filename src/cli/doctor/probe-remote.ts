@@ -2,21 +2,18 @@
 
 import { isRemote, type RemoteTarget, type RemoteTransport } from '../../client/remote.js'
 import type { RemoteServer, ServerEntry } from '../../config/server-entry.js'
-import { Context } from '../../exchange/context.js'
 import { within } from '../../exchange/deadline.js'
 import { TransportError } from '../../exchange/errors.js'
 import { nameOfUrl } from '../../exchange/http-address.js'
-import type { HttpAnswer } from '../../exchange/http-client.js'
-import { type HttpEndpoint, sendTo } from '../../exchange/http-endpoint.js'
+import type { HttpEndpoint } from '../../exchange/http-endpoint.js'
 import { serverOf } from '../../node/config/config-servers.js'
 import type { HttpClientOptions } from '../../node/http/http-client.js'
 import type { SignInOptions } from '../../node/oauth/authorizer-for.js'
-import { version } from '../../node/version.js'
-import { HEADER_PROTOCOL_VERSION, HEADER_SESSION } from '../../protocol/headers.js'
-import { LATEST_LEGACY } from '../../protocol/versions.js'
 import { examine, type Outcome } from './examine.js'
+import { type BrowserFacts, seenByBrowsers } from './probe-browser.js'
 import { type MetadataFacts, metadataOf } from './probe-metadata.js'
 import { recordingClient, type SeenAnswer } from './recording-client.js'
+import { initialize, pingStale } from './single-requests.js'
 
 export interface RemoteFacts {
   readonly kind: 'remote'
@@ -38,8 +35,8 @@ export interface RemoteFacts {
   readonly accepts: string | null | undefined
   /** What it says to a session that it does not know. */
   readonly stale: { readonly status: number } | undefined
-  /** What it tells browsers with an answer that begins a session. */
-  readonly cors: { readonly allowOrigin: string; readonly expose: string } | undefined
+  /** What it tells browsers; undefined where it does not let web pages call. */
+  readonly cors: BrowserFacts | undefined
 }
 
 export interface RemoteProbe {
@@ -51,9 +48,6 @@ export interface RemoteProbe {
   readonly signIn?: SignInOptions | undefined
 }
 
-const CALLER = { binding: 'internal' } as const
-/** As the MCP Inspector calls. */
-const ORIGIN = 'http://localhost:6274'
 const ACCEPTS = ['text/event-stream, application/json', '*/*', 'application/json', 'text/event-stream']
 
 /** Never rejects. */
@@ -87,7 +81,8 @@ export async function probeRemote(
   try {
     const outcome = await examine(target, { limit: left() })
     const signed = signedBy(server, answers)
-    const facts: RemoteFacts = { ...base, ...NOTHING, signed, answers, outcome }
+    // What is asked from now on is about something else.
+    const facts: RemoteFacts = { ...base, ...NOTHING, signed, answers: [...answers], outcome }
     const more = outcome.kind === 'failed' ? afterFailure : afterSuccess
     // An answer to one more question is worth having, and no reason to be late.
     const found = await within(more(facts, target, left), left(), () => new Error('late')).catch(() => ({}))
@@ -205,77 +200,13 @@ async function otherAddress(target: RemoteTarget, limit: number): Promise<string
 }
 
 const afterSuccess: More = async ({ outcome, answers }, { remote, name }, left) => {
-  // Only there are sessions that have names.
   if (outcome.kind === 'failed' || outcome.health.transport !== 'streamable-http') return {}
-  if (!answers.some(({ begins }) => begins)) return {}
   const endpoint: HttpEndpoint = { ...remote, name }
-  const [stale, begun] = await Promise.all([
-    ping(endpoint, outcome.health.protocolVersion, left()),
-    initialize(endpoint, { origin: ORIGIN }, left()),
+  const { era, protocolVersion } = outcome.health
+  const hasSessions = answers.some(({ begins }) => begins)
+  const [stale, cors] = await Promise.all([
+    hasSessions ? pingStale(endpoint, protocolVersion, left()) : undefined,
+    seenByBrowsers(endpoint, era, hasSessions, left()),
   ])
-  const allowOrigin = begun?.header('access-control-allow-origin')
-  return {
-    stale: stale === undefined ? undefined : { status: stale.status },
-    cors:
-      allowOrigin === undefined
-        ? undefined
-        : { allowOrigin, expose: begun?.header('access-control-expose-headers') ?? '' },
-  }
-}
-
-/** In a session that the server has never begun, as if it had been started anew since. */
-async function ping(endpoint: HttpEndpoint, revision: string | undefined, limit: number) {
-  const headers = {
-    [HEADER_SESSION]: crypto.randomUUID(),
-    [HEADER_PROTOCOL_VERSION]: revision ?? LATEST_LEGACY,
-  }
-  return await ask(endpoint, { method: 'ping' }, headers, limit)
-}
-
-/** A session of its own, which is ended again. */
-async function initialize(
-  endpoint: HttpEndpoint,
-  headers: Readonly<Record<string, string>>,
-  limit: number,
-): Promise<HttpAnswer | undefined> {
-  const clientInfo = { name: 'anyport', version: version() }
-  const params = { protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo }
-  const answer = await ask(endpoint, { method: 'initialize', params }, headers, limit)
-  const session = answer?.header(HEADER_SESSION)
-  if (session !== undefined) await send(endpoint, 'DELETE', { [HEADER_SESSION]: session }, undefined, limit)
-  return answer
-}
-
-function ask(
-  endpoint: HttpEndpoint,
-  request: { readonly method: string; readonly params?: object },
-  headers: Readonly<Record<string, string>>,
-  limit: number,
-): Promise<HttpAnswer | undefined> {
-  const all = {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-    ...headers,
-  }
-  return send(endpoint, 'POST', all, JSON.stringify({ jsonrpc: '2.0', id: 'doctor', ...request }), limit)
-}
-
-/** The head of the answer; its body is given up. Undefined where none comes in time. */
-async function send(
-  endpoint: HttpEndpoint,
-  method: 'POST' | 'DELETE',
-  headers: Readonly<Record<string, string>>,
-  body: string | undefined,
-  limit: number,
-): Promise<HttpAnswer | undefined> {
-  const context = new Context(CALLER)
-  const call = { method, url: endpoint.url, headers, ...(body === undefined ? {} : { body }) }
-  try {
-    const answer = await within(sendTo(endpoint, call, context), limit, () => new Error('late'))
-    answer.cancel()
-    return answer
-  } catch {
-    context.cancel('timeout')
-    return undefined
-  }
+  return { stale: stale === undefined ? undefined : { status: stale.status }, cors }
 }

@@ -16,6 +16,12 @@ export interface SeenAnswer {
   readonly status: number
   /** Of a 401 or 403. */
   readonly challenge: string | undefined
+  /** What answered, in its own word (`Server`). */
+  readonly by: string | undefined
+  /** The answer is an event stream. */
+  readonly stream: boolean
+  /** Anything of the body has come. */
+  readonly heard: boolean
   /** The start of the body of a refusal, as it came. */
   readonly text: string
 }
@@ -30,13 +36,12 @@ export function recordingClient(client: HttpClient, answers: SeenAnswer[]): Http
     close: () => client.close(),
     async send(call, context) {
       const answer = await client.send(call, context)
-      const seen = { ...describe(call, answer), text: '' }
+      const seen = { ...describe(call, answer) }
       if (answers.length < MAX_ANSWERS) answers.push(seen)
-      return answer.status < 400
-        ? answer
-        : listened(answer, text => {
-            seen.text = text
-          })
+      return listened(answer, text => {
+        seen.heard = true
+        if (answer.status >= 400) seen.text = text
+      })
     },
   }
 }
@@ -52,6 +57,9 @@ function describe({ method, headers, body }: HttpCall, answer: HttpAnswer): Seen
     signed: names.includes('authorization'),
     status: answer.status,
     challenge: answer.header('www-authenticate'),
+    by: answer.header('server')?.slice(0, 40),
+    stream: /^\s*text\/event-stream/i.test(answer.header('content-type') ?? ''),
+    heard: false,
     text: '',
   }
 }

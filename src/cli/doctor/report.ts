@@ -31,12 +31,13 @@ export function jsonReport(checks: readonly Check[]): string {
   const report = {
     ok: summary.errors + summary.warnings === 0,
     summary,
-    checks: checks.map(({ subject, status, skipped, target, health, findings }) => ({
+    checks: checks.map(({ subject, status, milliseconds, skipped, target, health, findings }) => ({
       server: subject.name ?? null,
       client: subject.client?.id ?? null,
       file: subject.file ?? null,
       line: subject.at?.line ?? null,
       status,
+      milliseconds,
       skipped: skipped ?? null,
       target: target ?? null,
       health: health === undefined ? null : { ...health },

@@ -86,7 +86,9 @@ function secretOf(argument: string, before: string | undefined): number | 'addre
   const assignment = /^([^=\s]+)=/.exec(argument)
   if (assignment !== null) return SECRET.test(assignment[1] as string) ? assignment[0].length : undefined
   if (argument.startsWith('-')) return undefined
-  return /^(Bearer|Basic) |^(sk|pk|ghp|gho|ghs|xox[a-z])[-_]|:\/\/[^/\s]*:[^/\s]*@/i.test(argument) ? 0 : undefined
+  return /^(Bearer|Basic) |^(sk|pk|ghp|gho|ghs|xox[a-z])[-_]|:\/\/[^/\s]*:[^/\s]*@/i.test(argument)
+    ? 0
+    : undefined
 }
 
 function takesSecret(option: string): boolean {
