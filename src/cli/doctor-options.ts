@@ -33,12 +33,13 @@ export const DOCTOR_OPTIONS = {
     { metavar: 'KIND', default: 'auto', group: server },
   ),
 
+  ...WIRE_OPTIONS,
+
   timeout: value('How long one server may take', parseDuration, {
     metavar: 'TIME',
     default: '10s',
     group: 'How',
   }),
-  ...WIRE_OPTIONS,
   credentials: value('Folder of sign-ins (default: anyport/sign-ins in your folder for state)', text, {
     metavar: 'FOLDER',
     group: 'How',

@@ -56,7 +56,7 @@ export function refusal(failure: RemoteFailure, status: number): Finding | undef
 
 /** What guards against DNS rebinding say. */
 const OF_GUARD =
-  /(?:invalid|unknown|bad|untrusted|unrecognized|disallowed|forbidden)[^.\n]{0,30}\b(?:host|origin)\b|\b(?:host|origin)\b[^.\n]{0,60}(?:not allowed|invalid|not in|not permitted|denied|refused|is not|forbidden|unknown)|rebinding/i
+  /(?:invalid|unknown|bad|untrusted|unrecognized|disallowed|forbidden)[^\n]{0,30}\b(?:host|origin)\b|\b(?:host|origin)\b[^\n]{0,80}(?:not allowed|invalid|not in|not permitted|denied|refused|is not|forbidden|unknown)|rebinding/i
 
 function hostRefused(failure: RemoteFailure): Finding {
   const { host } = failure.facts

@@ -72,7 +72,8 @@ export async function subjectsOfFile(given: string, options: SourceOptions = {})
     return { ...ofFile(file, owner, own), name: name === '' ? undefined : name, at }
   })
   const ofWhole = findings.length === 0 ? [] : [ofFile(file, owner, findings)]
-  return { file, client: owner, subjects: [...ofWhole, ...others, ...entries] }
+  const inOrder = [...others, ...entries].sort((a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0))
+  return { file, client: owner, subjects: [...ofWhole, ...inOrder] }
 }
 
 /** What the command line names, as if it stood in a file. */

@@ -37,7 +37,7 @@ describe('the options in the documents are those of the command', () => {
 
   it('options that the text mentions exist', () => {
     const mentioned = [...readme.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, name]) => name as string)
-    const others = ['transport']
+    const others = ['transport', 'client']
     expect(mentioned.filter(name => !Object.hasOwn(options, name) && !others.includes(name))).toEqual([])
   })
 })
