@@ -1,5 +1,6 @@
 /** Looks at one server: how it is written, then how it starts or answers. */
 
+import type { ServerEntry } from '../../config/server-entry.js'
 import { nameOfUrl } from '../../exchange/http-address.js'
 import { nameOfCommand } from '../../node/process/spawn-error.js'
 import { describeServer } from '../config-report.js'
@@ -21,6 +22,8 @@ export interface Check {
   readonly skipped: string | undefined
   /** What is started, repaired and with all values, or the address; undefined for what is no server. Without secrets. */
   readonly target: string | undefined
+  /** What differs from what is written, so that it starts: what clients may not do. */
+  readonly repairs: readonly string[]
   readonly health: Health | undefined
   /** The cause first. Without secrets. */
   readonly findings: readonly Finding[]
@@ -40,45 +43,43 @@ type Found = Omit<Check, 'milliseconds'>
 async function lookedAt(subject: Subject, options: CheckOptions): Promise<Found> {
   const { written, entry, disabled } = subject
   const file = subject.file ?? `${process.cwd()}/anyport.json`
-  const redact = redactor(
-    [written, entry].flatMap(one => (one === undefined ? [] : secretsOf(one.server, file))),
-  )
+  const told = [written, entry].flatMap(one => (one === undefined ? [] : secretsOf(one.server, file)))
+  const redact = redactor([...subject.secrets, ...told])
   const isWrong = subject.findings.some(({ severity }) => severity === 'error')
-  if (entry === undefined || isWrong) {
-    const target = written === undefined ? undefined : describeServer(written).target
-    return report(
-      subject,
-      redact,
-      subject.findings,
-      target,
-      undefined,
-      disabled ? 'it is disabled' : undefined,
-    )
+  const seen = entry === undefined || isWrong ? undefined : await seenOf(entry, subject, { ...options, file })
+  const standard = {
+    skipped: disabled ? 'it is disabled' : undefined,
+    target: written === undefined ? undefined : describeServer(written).target,
   }
+  return report(subject, { findings: [], repairs: [], health: undefined, ...standard, ...seen }, redact)
+}
+
+type Seen = Pick<Found, 'findings' | 'target'> & Partial<Pick<Found, 'skipped' | 'repairs' | 'health'>>
+
+async function seenOf(
+  entry: ServerEntry,
+  subject: Subject,
+  options: CheckOptions & { readonly file: string },
+): Promise<Seen> {
   const { server } = entry
   if (server.kind === 'stdio') {
-    const facts = await probeProgram({ ...entry, server }, { ...options, file })
-    return report(
-      subject,
-      redact,
-      [...subject.findings, ...diagnoseProgram(facts, subject)],
-      effective(facts),
-      healthOf(facts),
-    )
+    const facts = await probeProgram({ ...entry, server }, options)
+    return {
+      findings: diagnoseProgram(facts, subject),
+      target: effective(facts),
+      repairs: facts.launch?.why ?? [],
+      health: healthOf(facts),
+    }
   }
   const target = nameOfUrl(server.url)
-  if (server.callerHeaders !== undefined || server.exchange !== undefined) {
-    const why = 'it is called with the credentials of each caller, and nobody calls'
-    return report(subject, redact, subject.findings, target, undefined, why)
-  }
-  const facts = await probeRemote({ ...entry, server }, { ...options, file })
-  return report(
-    subject,
-    redact,
-    [...subject.findings, ...diagnoseRemote(facts, subject)],
-    target,
-    healthOf(facts),
-  )
+  if (server.callerHeaders !== undefined || server.exchange !== undefined)
+    return {
+      findings: [],
+      target,
+      skipped: 'it is called with the credentials of each caller, and nobody calls',
+    }
+  const facts = await probeRemote({ ...entry, server }, options)
+  return { findings: diagnoseRemote(facts, subject), target, health: healthOf(facts) }
 }
 
 function effective({ launch, command, args }: ProgramFacts): string {
@@ -89,20 +90,16 @@ function healthOf({ outcome }: Pick<ProgramFacts, 'outcome'>): Health | undefine
   return outcome.kind === 'healthy' ? outcome.health : undefined
 }
 
-function report(
-  subject: Subject,
-  redact: Redact,
-  findings: readonly Finding[],
-  target: string | undefined,
-  health: Health | undefined,
-  skipped?: string,
-): Found {
+function report(subject: Subject, seen: Omit<Found, 'subject' | 'status'>, redact: Redact): Found {
+  const { target, health, skipped } = seen
+  const findings = [...subject.findings, ...seen.findings]
   const worst = findings.some(({ severity }) => severity === 'error') ? 'error' : 'warning'
   return {
     subject,
     status: findings.length > 0 ? worst : skipped === undefined ? 'healthy' : 'skipped',
     skipped,
-    target: target === undefined ? undefined : redact.own(target),
+    target: target && redact.own(target),
+    repairs: seen.repairs.map(redact.own),
     health: health && {
       ...health,
       serverName: health.serverName && redact.foreign(health.serverName),

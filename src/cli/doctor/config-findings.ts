@@ -64,7 +64,11 @@ export function noServers(file: string, client: Client | undefined): Finding {
 
 function withoutServer(message: string): string {
   const rest = message.replace(/^server "(?:[^"\\]|\\.)*":? /, '')
-  return rest.slice(0, 1).toUpperCase() + rest.slice(1)
+  // Names of fields stay as they are.
+  return rest.replace(
+    /^(?:it|its|the|there|no|nothing)\b/,
+    word => word.slice(0, 1).toUpperCase() + word.slice(1),
+  )
 }
 
 export function fieldFinding({ severity, place, message }: Problem): Finding {

@@ -98,7 +98,7 @@ function notFound(facts: ProgramFacts, error: TransportError, subject: Subject):
   const { command } = facts
   const isPath = /[\\/]/.test(command)
   const [, install] = INSTALLERS.find(([names]) => names.test(command)) ?? []
-  const near = isPath ? undefined : nearest(command, KNOWN)
+  const near = isPath || command.length < 3 ? undefined : nearest(command, KNOWN)
   const fix = isPath
     ? `Correct the path in ${fieldOf(subject, 'command')}`
     : (install ??

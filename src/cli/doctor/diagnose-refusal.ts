@@ -36,7 +36,8 @@ export function refusal(failure: RemoteFailure, status: number): Finding | undef
         fix: 'Write the user name and password into the address of the proxy (HTTPS_PROXY, --proxy)',
       }
     default:
-      if (status < 400) return undefined
+      if (status < 300) return undefined
+      if (status < 400) return redirected(failure)
       return {
         ...common(failure, 'DOCTOR_STATUS'),
         what: answered(failure),
@@ -51,6 +52,16 @@ export function refusal(failure: RemoteFailure, status: number): Finding | undef
               ? 'Look into the log of the server, and of the proxy before it; it may only be starting'
               : 'Look into the log of the server: it says there what it does not take',
       }
+  }
+}
+
+function redirected(failure: RemoteFailure): Finding {
+  const [, there] = / to (\S+?)[,;]? (?:which|in a way)/.exec(failure.message) ?? []
+  return {
+    ...common(failure, 'DOCTOR_WRONG_PATH'),
+    what: failure.message,
+    why: 'What is sent to a server, and tokens above all, does not follow it anywhere: clients stop there',
+    fix: `Write ${there ?? 'the address that it leads to'} into ${fieldOf(failure.subject, 'url')}, if that is the server that you mean`,
   }
 }
 

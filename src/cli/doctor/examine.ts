@@ -4,6 +4,7 @@ import { channelOpener, type Target } from '../../client/open.js'
 import { remoteOpener } from '../../client/open-remote.js'
 import { eraOf, type Opened, type Opener } from '../../client/opened.js'
 import { isRemote, type RemoteTarget } from '../../client/remote.js'
+import type { ServerEntry } from '../../config/server-entry.js'
 import { Context } from '../../exchange/context.js'
 import { within } from '../../exchange/deadline.js'
 import { TransportError } from '../../exchange/errors.js'
@@ -47,6 +48,8 @@ export type Outcome =
 export interface Examination {
   /** For all of it but the closing, in milliseconds. */
   readonly limit: number
+  /** What it is said to speak. Default: found out. */
+  readonly era?: Era | undefined
   readonly onNoise?: ((noise: Noise) => void) | undefined
 }
 
@@ -100,14 +103,14 @@ function remembering(target: Target, channels: Channel[]): Target {
 async function look(
   opener: Opener,
   remote: boolean,
-  { limit, onNoise }: Examination,
+  { limit, era, onNoise }: Examination,
   context: Context,
   progress: Progress,
 ): Promise<Health> {
   const started = performance.now()
   const clientInfo = { name: 'anyport', version: version() }
   const opened = await opener(
-    undefined,
+    era,
     () => ({ capabilities: {}, clientInfo }),
     {
       clientInfo,
@@ -192,6 +195,11 @@ function objectOf(value: unknown): JSONObject {
 async function close(opened: Opened): Promise<void> {
   if (opened.dialect !== 'modern') await opened.connection.close()
   await opened.link.close()
+}
+
+/** As anyport's own settings of a server pin it. */
+export function pinnedEra({ settings }: Pick<ServerEntry, 'settings'>): Era | undefined {
+  return settings?.protocol === 'auto' ? undefined : settings?.protocol
 }
 
 export function seconds(milliseconds: number): string {

@@ -14,7 +14,7 @@ import { nodeInstallations, versionOfNode } from '../../node/process/node-instal
 import { nodeRequirements } from '../../node/process/node-requirement.js'
 import { formatVersion, parseVersion, satisfies } from '../../node/process/version-range.js'
 import type { Noise } from '../../protocol/line-codec.js'
-import { examine, type Outcome } from './examine.js'
+import { examine, type Outcome, pinnedEra } from './examine.js'
 
 export interface ProgramFacts {
   readonly kind: 'program'
@@ -82,6 +82,7 @@ export async function probeProgram(
     if (typeof target === 'function') throw new TypeError('a program cannot be a handler')
     return await examine(target, {
       limit,
+      era: pinnedEra(entry),
       onNoise: line => {
         noiseCount++
         if (noise.length < MAX_NOISE) noise.push(line)

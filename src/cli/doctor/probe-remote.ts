@@ -9,7 +9,7 @@ import type { HttpEndpoint } from '../../exchange/http-endpoint.js'
 import { serverOf } from '../../node/config/config-servers.js'
 import type { HttpClientOptions } from '../../node/http/http-client.js'
 import type { SignInOptions } from '../../node/oauth/authorizer-for.js'
-import { examine, type Outcome } from './examine.js'
+import { examine, type Outcome, pinnedEra } from './examine.js'
 import { type BrowserFacts, seenByBrowsers } from './probe-browser.js'
 import { type MetadataFacts, metadataOf } from './probe-metadata.js'
 import { recordingClient, type SeenAnswer } from './recording-client.js'
@@ -79,7 +79,7 @@ export async function probeRemote(
   }
   const { client } = target.remote
   try {
-    const outcome = await examine(target, { limit: left() })
+    const outcome = await examine(target, { limit: left(), era: pinnedEra(entry) })
     const signed = signedBy(server, answers)
     // What is asked from now on is about something else.
     const facts: RemoteFacts = { ...base, ...NOTHING, signed, answers: [...answers], outcome }

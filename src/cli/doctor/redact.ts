@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import type { RemoteServer, StdioServer } from '../../config/server-entry.js'
+import type { SourceNode } from '../../config/source.js'
 import type { Template } from '../../config/template.js'
 import { printable } from '../../exchange/printable.js'
 import { masked } from '../../exchange/unexpected-answer.js'
@@ -69,6 +70,25 @@ export function secretsOf(
     ...(exchange?.clientSecret === undefined ? [] : [text(exchange.clientSecret)]),
   ]
 }
+
+/** The same for all that a file says in confidence, whatever is wrong with it otherwise. */
+export function secretsOfTree(root: SourceNode | undefined): readonly string[] {
+  const found: string[] = []
+  const visit = (node: SourceNode, key: string, isNamed: boolean): void => {
+    if (node.kind === 'map')
+      for (const [name, { node: inner }] of node.entries) visit(inner, name, CONFIDENTIAL.test(key))
+    else if (node.kind === 'list') for (const item of node.items) visit(item, key, isNamed)
+    else if (node.value !== null && (isNamed || SECRET.test(key)) && !ADDRESS.test(key))
+      found.push(...secretsIn(key, String(node.value)))
+  }
+  if (root !== undefined) visit(root, '', false)
+  return found
+}
+
+/** Maps all of whose values are for the server alone. */
+const CONFIDENTIAL = /^(env|envs|environment|headers|http_headers|requestInit)$/i
+/** Addresses and names of variables are told as they are, though their keys speak of what is secret. */
+const ADDRESS = /(?:url|uri|env_var|_file|path)$/i
 
 const SECRET = /TOKEN|KEY|SECRET|PASSW|PWD$|CREDENTIAL|AUTH|COOKIE|DSN/i
 /** Variables that say where and how, and nothing in confidence. */

@@ -31,7 +31,7 @@ export function jsonReport(checks: readonly Check[]): string {
   const report = {
     ok: summary.errors + summary.warnings === 0,
     summary,
-    checks: checks.map(({ subject, status, milliseconds, skipped, target, health, findings }) => ({
+    checks: checks.map(({ subject, status, milliseconds, skipped, target, repairs, health, findings }) => ({
       server: subject.name ?? null,
       client: subject.client?.id ?? null,
       file: subject.file ?? null,
@@ -40,6 +40,7 @@ export function jsonReport(checks: readonly Check[]): string {
       milliseconds,
       skipped: skipped ?? null,
       target: target ?? null,
+      repairs,
       health: health === undefined ? null : { ...health },
       findings: findings.map(finding => findingJson(finding, subject, target)),
     })),
@@ -103,7 +104,7 @@ export function textReport(checks: readonly Check[], colors: boolean): string {
 
 type Paint = (code: string, text: string) => string
 
-function factsOf({ health, skipped, findings, target }: Check): string {
+function factsOf({ health, skipped, findings }: Check): string {
   if (health === undefined) return findings.length > 0 ? '' : `skipped: ${skipped ?? ''}`
   const { era, transport, protocolVersion, serverName, serverVersion, milliseconds } = health
   const named = [serverName, serverVersion].filter(part => part !== undefined && part !== '').join(' ')
@@ -115,7 +116,6 @@ function factsOf({ health, skipped, findings, target }: Check): string {
     count(health.resources, 'resource'),
     count(health.prompts, 'prompt'),
     seconds(milliseconds),
-    ...(target === undefined ? [] : []),
   ].join(', ')
 }
 

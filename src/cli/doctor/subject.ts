@@ -18,6 +18,8 @@ export interface Subject {
   /** With all values; undefined where one is missing, and where the entry is wrong or disabled. */
   readonly entry: ServerEntry | undefined
   readonly disabled: boolean
+  /** What its file says in confidence, as far as that shows. */
+  readonly secrets: readonly string[]
   /** What is wrong with how it is written. */
   readonly findings: readonly Finding[]
 }

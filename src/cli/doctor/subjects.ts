@@ -22,6 +22,7 @@ import {
   unsetFinding,
 } from './config-findings.js'
 import type { Finding } from './finding.js'
+import { secretsOfTree } from './redact.js'
 import type { Subject } from './subject.js'
 
 export interface Source {
@@ -73,7 +74,8 @@ export async function subjectsOfFile(given: string, options: SourceOptions = {})
   })
   const ofWhole = findings.length === 0 ? [] : [ofFile(file, owner, findings)]
   const inOrder = [...others, ...entries].sort((a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0))
-  return { file, client: owner, subjects: [...ofWhole, ...inOrder] }
+  const secrets = secretsOfTree(parsed.root)
+  return { file, client: owner, subjects: [...ofWhole, ...inOrder].map(subject => ({ ...subject, secrets })) }
 }
 
 /** What the command line names, as if it stood in a file. */
@@ -90,7 +92,7 @@ async function subjectOf(
   { env = process.env }: SourceOptions,
 ): Promise<Subject> {
   const disabled = written.disabled === true
-  const subject = { name: written.name, file, client, at: written.at, written, disabled }
+  const subject = { name: written.name, file, client, at: written.at, secrets: [], written, disabled }
   // What is disabled needs no values.
   if (disabled) return { ...subject, entry: undefined, findings: problems }
   const unreplaced = unreplacedFinding(written, client)
@@ -118,6 +120,7 @@ function ofFile(file: string, client: Client | undefined, findings: readonly Fin
     file,
     client,
     at,
+    secrets: [],
     written: undefined,
     entry: undefined,
     disabled: false,

@@ -12,6 +12,7 @@ const subject: Subject = {
   file,
   client: clientNamed('claude-desktop'),
   at: { file, line: 4, column: 5 },
+  secrets: [],
   written: undefined,
   entry: undefined,
   disabled: false,

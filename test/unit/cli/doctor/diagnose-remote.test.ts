@@ -14,6 +14,7 @@ const subject: Subject = {
   file,
   client: clientNamed('vscode'),
   at: { file, line: 3, column: 5 },
+  secrets: [],
   written: undefined,
   entry: undefined,
   disabled: false,
@@ -211,6 +212,14 @@ describe('what is there', () => {
     expect(only(refused(405, '', configured), commandLine)?.fix).toContain('--transport sse')
     const codex = { ...subject, client: clientNamed('codex') }
     expect(only(refused(405, '', configured), codex)?.fix).toContain(`anyport connect ${url}`)
+  })
+
+  it('an address that leads elsewhere', () => {
+    const message = `${url} redirects (302) to https://other.example.com/mcp, which is another origin, so nothing was sent there`
+    expect(only(failed('ERR_STATUS', message, { status: 302 }))).toMatchObject({
+      code: 'DOCTOR_WRONG_PATH',
+      fix: expect.stringContaining('Write https://other.example.com/mcp into "url"'),
+    })
   })
 
   it('a page is no server', () => {

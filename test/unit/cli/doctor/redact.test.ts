@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { redactor, secretsOf } from '../../../../src/cli/doctor/redact.js'
+import { redactor, secretsOf, secretsOfTree } from '../../../../src/cli/doctor/redact.js'
+import { jsoncSyntax } from '../../../../src/config/jsonc-syntax.js'
 
 const program = (env: Record<string, string>, args: readonly string[] = []) =>
   redactor(secretsOf({ kind: 'stdio', command: 'node', args, env }, '/project/mcp.json'))
@@ -77,4 +78,22 @@ it('what looks like a secret, in the words of others only', () => {
 
 it('nothing that plays tricks on a terminal', () => {
   expect(program({}).foreign('\u001b[31mred\u202e')).toBe('\\u001b[31mred\\u202e')
+})
+
+it('what a file says in confidence, also where it cannot be read as servers', () => {
+  const text = JSON.stringify({
+    mcpServers: {
+      one: {
+        env: { PIN: 12345678, LEVEL: 'debug' },
+        headers: { 'X-Me': 'me-and-only-me' },
+        url: 'https://h/mcp',
+      },
+      two: { oauth: { clientSecret: 'of-the-client' }, args: ['said-aloud'], tokenUrl: 'https://h/token' },
+    },
+  })
+  const { foreign } = redactor(secretsOfTree(jsoncSyntax.parse(text)))
+  expect(foreign('12345678 me-and-only-me of-the-client')).toBe('*** *** ***')
+  expect(foreign('debug said-aloud https://h/mcp https://h/token')).toBe(
+    'debug said-aloud https://h/mcp https://h/token',
+  )
 })

@@ -29,6 +29,7 @@ const subject = (name: string | undefined, line: number) => ({
   file,
   client: clientNamed('cursor'),
   at: { file, line, column: 5 },
+  secrets: [],
   written: undefined,
   entry: undefined,
   disabled: false,
@@ -42,6 +43,7 @@ const checks: readonly Check[] = [
     milliseconds: 480,
     skipped: undefined,
     target: 'npx files',
+    repairs: [],
     health: {
       era: 'legacy',
       transport: 'stdio',
@@ -61,6 +63,7 @@ const checks: readonly Check[] = [
     milliseconds: 25,
     skipped: undefined,
     target: 'npx github',
+    repairs: [],
     health: undefined,
     findings: [
       {
@@ -81,6 +84,7 @@ const checks: readonly Check[] = [
     milliseconds: 0,
     skipped: 'it is disabled',
     target: 'npx off',
+    repairs: [],
     health: undefined,
     findings: [],
   },

@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { check } from '../../../../src/cli/doctor/check.js'
 import type { Finding } from '../../../../src/cli/doctor/finding.js'
+import type { Subject } from '../../../../src/cli/doctor/subject.js'
 import { subjectsOfFile } from '../../../../src/cli/doctor/subjects.js'
 
 let folder = ''
@@ -135,4 +137,13 @@ it('fields that a client does not have, and entries that cannot work, by their s
     severity: 'error',
     what: 'It has a command and an address; it can have one of them only',
   })
+})
+
+it('a number that nobody may see stays out, whatever else is wrong', async () => {
+  const { subjects } = await read('.cursor/mcp.json', {
+    mcpServers: { one: { command: {}, env: { TOKEN: 12345678 } } },
+  })
+  const { findings } = await check(subjects[0] as Subject, { limit: 1_000 })
+  expect(JSON.stringify(findings)).toContain('env.TOKEN')
+  expect(JSON.stringify(findings)).not.toContain('12345678')
 })
