@@ -361,6 +361,16 @@ describe.each(CASES)('$name', ({ name, code, severity = 'error', at, finding }) 
   })
 })
 
+it('says no secret to people either', async () => {
+  const names = ['exit code 1 and words on stderr', 'a banner on stdout', '403 to this host']
+  const { file } = runs.get(names[0] as string) as { readonly file: string }
+  const { stdout, stderr, code } = await doctor(...names.flatMap(name => ['--server', slug(name)]), file)
+  expect([stderr, code]).toEqual(['', 1])
+  expect(stdout).toContain('3 servers: 0 healthy, 2 errors, 1 warning')
+  expect(stdout).toContain('***')
+  expect(stdout).not.toContain(SECRET)
+})
+
 it('leaves no process behind', () => {
   expect(markedProcesses(mark)).toEqual([])
 })

@@ -45,7 +45,7 @@ async function lookedAt(subject: Subject, options: CheckOptions): Promise<Found>
   const file = subject.file ?? `${process.cwd()}/anyport.json`
   const told = [written, entry].flatMap(one => (one === undefined ? [] : secretsOf(one.server, file)))
   const redact = redactor([...subject.secrets, ...told])
-  const isWrong = subject.findings.some(({ severity }) => severity === 'error')
+  const isWrong = subject.findings.some(isError)
   const seen = entry === undefined || isWrong ? undefined : await seenOf(entry, subject, { ...options, file })
   const standard = {
     skipped: disabled ? 'it is disabled' : undefined,
@@ -92,8 +92,9 @@ function healthOf({ outcome }: Pick<ProgramFacts, 'outcome'>): Health | undefine
 
 function report(subject: Subject, seen: Omit<Found, 'subject' | 'status'>, redact: Redact): Found {
   const { target, health, skipped } = seen
-  const findings = [...subject.findings, ...seen.findings]
-  const worst = findings.some(({ severity }) => severity === 'error') ? 'error' : 'warning'
+  const all = [...subject.findings, ...seen.findings]
+  const findings = [...all.filter(isError), ...all.filter(finding => !isError(finding))]
+  const worst = findings.some(isError) ? 'error' : 'warning'
   return {
     subject,
     status: findings.length > 0 ? worst : skipped === undefined ? 'healthy' : 'skipped',
@@ -107,6 +108,10 @@ function report(subject: Subject, seen: Omit<Found, 'subject' | 'status'>, redac
     },
     findings: findings.map(finding => redacted(finding, redact)),
   }
+}
+
+function isError({ severity }: Finding): boolean {
+  return severity === 'error'
 }
 
 function redacted(finding: Finding, redact: Redact): Finding {

@@ -177,7 +177,7 @@ function ended(facts: ProgramFacts, error: TransportError, subject: Subject): Fi
       why: 'No program ends itself so. Nearly always the system killed it for memory: of the machine, or of its container',
       fix: 'Give it more memory (docker run --memory, resources.limits.memory), or stop what else needs it; "dmesg | grep -i oom" says what was killed',
     }
-  const last = facts.stderr.findLast(line => line.trim() !== '')
+  const last = tellingLine(facts.stderr)
   return {
     ...common,
     code: 'DOCTOR_EXITED',
@@ -188,6 +188,15 @@ function ended(facts: ProgramFacts, error: TransportError, subject: Subject): Fi
         : 'Its own words on stderr say why',
     fix: fixOfEnd(facts, subject, text),
   }
+}
+
+/** The line that names the error, rather than the trace behind it; else the last one. */
+function tellingLine(stderr: readonly string[]): string | undefined {
+  const said = stderr.filter(line => /\S/.test(line) && !/^\s+at |^\s|^[{}\]]|^Node\.js v\d/.test(line))
+  const named = said.findLast(line =>
+    /^(?:\w+: )?(?:[\w.]*(?:Error|Exception)|error|fatal|panic)\b/i.test(line),
+  )
+  return named ?? said.at(-1) ?? stderr.findLast(line => line.trim() !== '')
 }
 
 /** What the last words of a program mostly mean. */

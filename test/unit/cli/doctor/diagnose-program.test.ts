@@ -169,6 +169,28 @@ describe('a program that ends', () => {
   })
 })
 
+it('a program that ends with a trace is quoted with its error', () => {
+  const trace = [
+    'node:internal/modules/cjs/loader:1207',
+    '  throw err;',
+    "Error: Cannot find module '/srv/a.js'",
+    '    at Module._load (node:internal/modules/cjs/loader:1038:27) {',
+    "  code: 'MODULE_NOT_FOUND',",
+    '}',
+    '',
+    'Node.js v20.20.2',
+  ]
+  expect(only(ended({ exitCode: 1 }, trace))?.what).toBe(
+    "It exited with code 1 before it answered: Error: Cannot find module '/srv/a.js'",
+  )
+  expect(only(ended({ exitCode: 2 }, ['usage: server [options]', '  --port']))?.what).toMatch(
+    /: usage: server/,
+  )
+  expect(only(ended({ exitCode: 1 }, []))?.what).toBe(
+    'It exited with code 1 before it answered, and wrote nothing to stderr',
+  )
+})
+
 describe('an old Node', () => {
   const unmet = { range: '>=20.19.0', source: 'most servers' }
   const node = { file: '/old/node', version: 'v14.21.3', unmet, better: '/new/bin' }
