@@ -6,7 +6,7 @@ export interface Announcement {
   readonly version: string
   /** What is served: the command line or address. */
   readonly serving: string
-  readonly server: Pick<Server, 'url' | 'sseUrl' | 'sockets' | 'fingerprint'>
+  readonly server: Pick<Server, 'url' | 'sseUrl' | 'dashboardUrl' | 'sockets' | 'fingerprint'>
   /** Names of the servers that are also served each alone. */
   readonly servers?: readonly string[] | undefined
   readonly colors: boolean
@@ -25,6 +25,8 @@ export function announcement({ version, serving, server, servers, colors }: Anno
     if (servers.length > MAX_SERVERS)
       rows.push(['One alone', '...', `and ${servers.length - MAX_SERVERS} more`])
   }
+  if (server.dashboardUrl !== undefined)
+    rows.push(['Dashboard', server.dashboardUrl, 'for people, in a browser'])
   for (const address of server.sockets) {
     rows.push([address.startsWith('socket:') ? 'Unix socket' : 'TCP', address, 'stdio framing'])
   }

@@ -4,6 +4,7 @@ import { parseDuration, parseSize } from '../config/units.js'
 import { LOG_LEVELS } from '../node/log.js'
 import { ACCESS_OPTIONS } from './access-options.js'
 import { flag, integer, list, type OptionSpecs, oneOf, text, UsageError, value } from './arguments.js'
+import { DASHBOARD_OPTIONS } from './dashboard-options.js'
 import { GATEWAY_OPTIONS } from './gateway-options.js'
 import { GOVERNING_OPTIONS } from './governing-options.js'
 import type { CommandSpec } from './help.js'
@@ -133,6 +134,8 @@ export const SERVE_OPTIONS = {
 
   ...GOVERNING_OPTIONS,
 
+  ...DASHBOARD_OPTIONS,
+
   timeout: duration('How long the server may be silent about a call', '10m', limits),
   'max-timeout': duration('How long a call may take in all', '1h', limits),
   'park-timeout': duration('How long a call waits for the answer to its question', '10m', limits),
@@ -188,6 +191,7 @@ export const SERVE: CommandSpec = {
     ['a server elsewhere, which speaks whatever it speaks', 'anyport serve https://mcp.example.com/sse'],
     ['one server for all your editors', 'anyport serve --stdio --shared -- npx -y some-server'],
     ['all servers of a client, behind one address', 'anyport serve --config ~/.cursor/mcp.json'],
+    ['with a page that shows what is going on', 'anyport serve --dashboard --config servers.json'],
     ['a server that already listens', 'anyport serve socket:/run/user/1000/server.sock'],
   ],
   notes: ['Times are written 500ms, 2s, 10m or 1h; sizes 64KiB, 4MiB or 1GiB.'],

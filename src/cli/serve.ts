@@ -18,6 +18,7 @@ import { version } from '../node/version.js'
 import { limitYoungGeneration } from '../node/young-generation.js'
 import { accessOf } from './access.js'
 import { type OptionValues, type ParsedArguments, parseArguments, UsageError } from './arguments.js'
+import { openDashboard } from './dashboard.js'
 import { type Definitions, openDefinitions } from './definitions.js'
 import { describeError } from './describe-error.js'
 import { openGoverning } from './governing.js'
@@ -52,6 +53,7 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
   const access = await accessOf(options, log).catch(error => {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   })
+  const dashboard = await openDashboard(parsed)
   const governing = await openGoverning(parsed, many, log, inFile)
   let definitions: Definitions | undefined
   const guardsIn = async ({ file, gateway, servers }: LoadedConfig) => {
@@ -83,6 +85,7 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
       // They are loaded while the server starts.
       guards: guardsAround(governing, config === undefined ? definitions : undefined, target.name),
       onRefused: governing?.onRefused,
+      dashboard,
       clientInfo: { name: 'anyport', version: own },
       onEvent,
     })
@@ -280,6 +283,7 @@ async function announce(server: Server, { own, target, options, log, config }: S
       url === server.url
         ? {
             sse: server.sseUrl,
+            ...(server.dashboardUrl === undefined ? {} : { dashboard: server.dashboardUrl }),
             ...(server.fingerprint === undefined ? {} : { fingerprint: server.fingerprint }),
           }
         : {}

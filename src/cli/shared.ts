@@ -172,7 +172,9 @@ async function filesOf({ 'env-file': files }: Parsed['options']) {
 }
 
 /** Groups of the help. */
-const OF_OTHER_FACES = ['HTTP', 'Who may come in', 'What callers may do', 'A server at a URL', 'Signing in']
+const OF_OTHER_FACES = [
+  ...['HTTP', 'Who may come in', 'What callers may do', 'Dashboard', 'A server at a URL', 'Signing in'],
+]
 /** Of servers at addresses, and yet not in their entry: it is about calls. */
 const OF_CALLS = 'reconnect-timeout'
 /** What is in the entry in other words, or concerns this process alone. */

@@ -1,5 +1,9 @@
+import type { Program } from '../transport/channel/channel.js'
+
 /** What carries the calls to one opened server: a pipe, or requests over HTTP. */
 export interface Link {
+  /** What it leads to, where that is a program that we have started. */
+  readonly program?: Program | undefined
   /** Calls that are open, subscriptions included. */
   readonly size: number
   /** A call is open that is no subscription. */

@@ -32,6 +32,10 @@ export interface Target {
    * is neither shown nor stored as it is.
    */
   readonly identity?: string
+  /** How it is reached, for people. Default: not said. */
+  readonly transport?: 'stdio' | 'socket' | undefined
+  /** Values that it was given and nobody else should see: they are replaced where what it says is shown to people. Default: none. */
+  readonly secrets?: readonly string[] | undefined
   /** Starts or dials it. Each call makes a connection of its own. */
   open(): Promise<Channel>
 }

@@ -107,6 +107,10 @@ export class Pool implements ConnectionSource {
     return calls
   }
 
+  links(): readonly Link[] {
+    return [...this.#groups.values()].flatMap(group => group.members.map(({ link }) => link))
+  }
+
   /** A connection of the group stands. */
   has(key: string): boolean {
     const group = this.#groups.get(key)

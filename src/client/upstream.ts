@@ -2,6 +2,7 @@ import type { Context } from '../exchange/context.js'
 import { orCancelled } from '../exchange/deadline.js'
 import { TransportError, wasNeverSent } from '../exchange/errors.js'
 import type { Exchange, Handler } from '../exchange/exchange.js'
+import { secretsOf } from '../exchange/masked.js'
 import { whileWaiting } from '../exchange/while-waiting.js'
 import { fingerprint } from '../legacy/capabilities.js'
 import { mayBeSse } from '../legacy/detect.js'
@@ -28,6 +29,7 @@ import { RepeatedCall, type RepeatHost } from './repeated-call.js'
 import { Rests } from './rests.js'
 import { type StartedFor, Starts } from './starts.js'
 import type { UpstreamOptions } from './upstream-options.js'
+import { ServerHistory, type UpstreamStatus } from './upstream-status.js'
 
 export interface Upstream {
   readonly handler: Handler
@@ -41,6 +43,10 @@ export interface Upstream {
   /** The server's era, once it is known. */
   readonly era: () => Era | undefined
   readonly counts: () => UpstreamCounts
+  /** How it does, and what has happened to it so far. */
+  readonly status: () => UpstreamStatus
+  /** Values that it was given and nobody else should see. */
+  readonly secrets: readonly string[]
   /** A session has ended: what was opened for it alone (`isolation: 'session'`) is closed. */
   endSession(session: string): void
   close(): Promise<void>
@@ -89,6 +95,9 @@ class ServerUpstream implements Upstream, FrontSource {
   #rest: boolean
   #reached = false
   #noise = { 'too-large': 0, other: 0 }
+  /** How it was last found to speak. */
+  #dialect: Dialect | undefined
+  readonly #history = new ServerHistory()
   #closed = false
 
   constructor(target: Target | RemoteTarget, options: UpstreamOptions) {
@@ -106,6 +115,9 @@ class ServerUpstream implements Upstream, FrontSource {
       name: target.name,
       opener: isRemote(target) ? lateOpener(target) : channelOpener(target),
       spareOpener: isRemote(target) ? undefined : spareChannelOpener(target),
+      opened: dialect => {
+        this.#dialect = dialect
+      },
       open: this.#openOptions(),
       maxRestarts: options.maxRestarts ?? 5,
       maxConnections,
@@ -115,6 +127,7 @@ class ServerUpstream implements Upstream, FrontSource {
       closeOne: () => this.#modern.closeOne() || this.#pool.closeOne(),
       onEvent: event => {
         if (event.type === 'ready') this.#reached = true
+        this.#history.hear(event)
         options.onEvent?.(event)
       },
     })
@@ -162,6 +175,29 @@ class ServerUpstream implements Upstream, FrontSource {
       calls: modern.reduce((sum, { link }) => sum + link.size, this.#pool.calls),
       parked: this.#legacy.parked(),
     }
+  }
+
+  readonly status = (): UpstreamStatus => {
+    const counts = this.counts()
+    const programs = [...this.#modern.all().map(({ link }) => link), ...this.#pool.links()].flatMap(
+      ({ program, closed }) => (program === undefined || closed ? [] : [program]),
+    )
+    return {
+      ...counts,
+      ...this.#history.report(counts.connections, this.secrets, programs),
+      era: this.#era,
+      transport: this.#transport(),
+    }
+  }
+
+  get secrets(): readonly string[] {
+    return isRemote(this.#target) ? secretsOfRemote(this.#target) : (this.#target.secrets ?? [])
+  }
+
+  #transport(): UpstreamStatus['transport'] {
+    if (!isRemote(this.#target)) return this.#target.transport
+    if (this.#dialect === undefined) return undefined
+    return this.#dialect === 'sse' ? 'sse' : 'streamable-http'
   }
 
   readonly direct: Handler = (request, context) => {
@@ -433,6 +469,11 @@ class ServerUpstream implements Upstream, FrontSource {
 function isMisfit(error: unknown): error is TransportError {
   if (!(error instanceof TransportError)) return false
   return error.code === 'ERR_HANDSHAKE' || (error.code === 'ERR_STATUS' && mayBeSse(error.facts.status))
+}
+
+/** What goes with each request to it. */
+function secretsOfRemote({ remote: { url, headers = {} } }: RemoteTarget): readonly string[] {
+  return secretsOf({ url, headers })
 }
 
 /** Programs are started without what only addresses need. */

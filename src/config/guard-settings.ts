@@ -48,6 +48,9 @@ export const GUARD_KINDS = {
   auditMaxSize: 'text',
   auditKeep: 'number',
   auditKey: 'text',
+  dashboard: 'flag',
+  dashboardAllow: 'texts',
+  dashboardArguments: 'flag',
 } as const
 
 export type GuardKey = keyof typeof GUARD_KINDS

@@ -3,6 +3,7 @@
 import { TransportError, type TransportErrorCode } from './errors.js'
 import { nameOfUrl } from './http-address.js'
 import type { HttpAnswer, HttpCall } from './http-client.js'
+import { masked, secretsOf } from './masked.js'
 import { printable } from './printable.js'
 
 export interface AnswerFacts {
@@ -235,33 +236,6 @@ function isHtml({ contentType, text }: AnswerFacts): boolean {
 function titleOf(text: string): string {
   const [, title = ''] = /<title[^>]*>([^<]*)/i.exec(text) ?? []
   return title.replace(/\s+/g, ' ').trim().slice(0, 100)
-}
-
-/** What the call sent that is nobody's business: all but what the protocol itself says. */
-function secretsOf({ headers, url }: HttpCall): readonly string[] {
-  const shown = Object.entries(headers)
-    .filter(([name]) => !PUBLIC.test(name))
-    .flatMap(([, value]) => [value, value.replace(/^\S+\s+/, '')])
-  const { searchParams, search } = new URL(url)
-  const asked = [...searchParams.values(), ...search.slice(1).split(/[&=]/)]
-  return [...shown, ...asked].filter(secret => secret.length >= 4)
-}
-
-const PUBLIC = /^(accept|content-.*|host|last-event-id|user-agent|mcp-(?!session-id).*)$/i
-
-/** Text of a foreign program or server, without these secrets and without what looks like one. */
-export function masked(text: string, secrets: readonly string[]): string {
-  let result = text
-  // The longest first: one may be part of another.
-  for (const secret of [...secrets].sort((a, b) => b.length - a.length))
-    result = result.replaceAll(secret, '***')
-  return result
-    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, '$1 ***')
-    .replace(
-      /((?:token|secret|passw(?:or)?d|api[-_]?key|credential)["']?\s*[:=]\s*["']?)[^\s"'&,;]{4,}/gi,
-      '$1***',
-    )
-    .replace(/\b(?:sk|pk|ghp|gho|ghs|xox[a-z])[-_][\w-]{6,}|\beyJ[\w-]+\.[\w.-]+/g, '***')
 }
 
 function startOf(answer: HttpAnswer): Promise<string> {

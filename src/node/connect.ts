@@ -6,9 +6,10 @@ import type { Target } from '../client/open.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import { lineChannel } from '../transport/stdio/framing.js'
 import { childEnvironment, type Environment } from './process/environment.js'
+import { secretsOfEnvironment } from './process/environment-secrets.js'
 import type { LaunchPlan } from './process/launch-plan.js'
 import { spawnStream } from './process/spawn.js'
-import { nameOfCommand } from './process/spawn-error.js'
+import { nameOfCommand, secretsOfArguments } from './process/spawn-error.js'
 import { connectSocket, formatSocketAddress, type SocketAddress } from './socket.js'
 
 export interface CommandTarget {
@@ -61,6 +62,11 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
     return {
       name,
       identity: identityOf(target),
+      transport: 'stdio',
+      secrets: [
+        ...secretsOfEnvironment(environment, env),
+        ...secretsOfArguments(target.args ?? []).filter(secret => secret.length >= 4),
+      ],
       open: async () => framed(await spawnStream({ ...program, env: environment, name }), options),
     }
   }
@@ -69,6 +75,7 @@ export function connect(target: CommandTarget | SocketTarget, options: ConnectOp
   return {
     name,
     identity: formatSocketAddress('path' in address ? { path: resolve(address.path) } : address),
+    transport: 'socket',
     open: async () => framed(await connectSocket(address), options),
   }
 }

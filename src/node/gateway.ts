@@ -3,13 +3,18 @@
 import type { UpstreamEvent } from '../client/events.js'
 import type { Target } from '../client/open.js'
 import { isRemote, type RemoteTarget } from '../client/remote.js'
+import type { ServedServer } from '../client/serving-status.js'
 import { type Upstream, upstream } from '../client/upstream.js'
 import type { UpstreamOptions } from '../client/upstream-options.js'
 import type { Caller } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import { compose, type Handler, type Middleware } from '../exchange/exchange.js'
+import { masked } from '../exchange/masked.js'
+import { printable } from '../exchange/printable.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/gateway.js'
 import type { GatewayServer } from '../gateway/member.js'
+import { namedServer } from '../middleware/exchange/audit.js'
+import { RpcError } from '../protocol/errors.js'
 
 /** A server behind a gateway, with rules of its own. What it does not say the gateway's options say. */
 export interface GatewayTarget
@@ -55,6 +60,10 @@ export interface ServerGateway extends Omit<Gateway, 'change' | 'close'> {
   ready(): Promise<void>
   /** A session has ended: what was opened for it alone is closed. */
   endSession(session: string): void
+  /** How each server does, in the order of their names. */
+  served(): readonly ServedServer[]
+  /** Values that a server was given and nobody else should see. */
+  secretsOf(server: string): readonly string[]
   /** Stops all servers. */
   close(): Promise<void>
 }
@@ -143,6 +152,18 @@ class RunningGateway implements ServerGateway {
     }
   }
 
+  served(): readonly ServedServer[] {
+    return this.servers().map(({ name, error }) => {
+      const up = this.#upstreams.get(name)
+      const unavailable = error === undefined ? undefined : shownError(error, up?.secrets ?? [])
+      return { name, path: `/servers/${encodeURIComponent(name)}`, unavailable, status: up?.status() }
+    })
+  }
+
+  secretsOf(server: string): readonly string[] {
+    return this.#upstreams.get(server)?.secrets ?? []
+  }
+
   endSession(session: string): void {
     for (const up of this.#upstreams.values()) up.endSession(session)
   }
@@ -188,7 +209,9 @@ class RunningGateway implements ServerGateway {
         handler = up.handler
       }
       const guarded = compose(handler, ...guards)
-      return [name, { handler: this.#options.around?.(name)(guarded) ?? guarded, prefix, tools, prompts }]
+      const inside = this.#options.around?.(name)(guarded) ?? guarded
+      // Whoever watches the whole learns where a call went.
+      return [name, { handler: namedServer(name)(inside), prefix, tools, prompts }]
     })
     return { servers: Object.fromEntries(servers), upstreams, audiences }
   }
@@ -212,6 +235,12 @@ class RunningGateway implements ServerGateway {
       .finally(() => this.#draining.delete(ended))
     this.#draining.add(ended)
   }
+}
+
+/** What else went wrong is a bug of ours or of a handler: its text may hold anything. */
+function shownError(error: Error, secrets: readonly string[]): string {
+  if (!(error instanceof TransportError || error instanceof RpcError)) return 'Internal error'
+  return printable(masked(error.message.slice(0, 1_000), secrets))
 }
 
 /** Whose credentials differ may see different things. */

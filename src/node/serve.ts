@@ -3,6 +3,7 @@
 import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
 import type { ServerMemory } from '../client/server-memory.js'
+import type { Dashboard, ServingStatus } from '../client/serving-status.js'
 import type { Upstream, UpstreamCounts } from '../client/upstream.js'
 import type { UpstreamOptions } from '../client/upstream-options.js'
 import type { Caller } from '../exchange/context.js'
@@ -14,6 +15,7 @@ import type { AddressSet } from '../middleware/http/address-rules.js'
 import type { ByteStream, Channel } from '../transport/channel/channel.js'
 import type { ServedChannel } from '../transport/channel/serve.js'
 import type { HttpAccessOptions } from '../transport/http-access.js'
+import type { HttpBeside } from '../transport/http-beside.js'
 import type { HttpFaceOptions } from '../transport/http-face.js'
 import type { HttpAccess } from '../transport/open-access.js'
 import { framed } from './connect.js'
@@ -23,6 +25,7 @@ import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
 import type { TlsChange } from './tls/tls-change.js'
 import type { TlsIdentity } from './tls/tls-identity.js'
+import { version } from './version.js'
 
 export interface ServeOptions
   extends HttpAccessOptions,
@@ -97,6 +100,11 @@ export interface ServeOptions
    * random key of this process.
    */
   readonly stateKey?: string | undefined
+  /**
+   * A page at `/dashboard` that shows what is served, and lets people try it, made by `dashboard()`. Needs HTTP. Throws `TypeError` where it would be
+   * shown to people whom nobody has chosen. Default: none.
+   */
+  readonly dashboard?: Dashboard | undefined
   readonly onEvent?: ((event: ServeEvent) => void) | undefined
 }
 
@@ -132,6 +140,8 @@ export interface Server {
   readonly url?: string
   /** The stream of HTTP+SSE, where HTTP is served. */
   readonly sseUrl?: string
+  /** The page that shows what is served, where there is one. */
+  readonly dashboardUrl?: string
   /** SHA-256 of the certificate of HTTPS. */
   readonly fingerprint?: string
   /** Addresses of the byte streams served: `socket:PATH`, `tcp://HOST:PORT`. */
@@ -145,6 +155,8 @@ export interface Server {
   attach(stream: ByteStream): Promise<{ readonly closed: Promise<void> }>
   /** What is open behind it at this moment; nothing where a handler is served. */
   counts(): UpstreamCounts
+  /** What is served, and how each server does. JSON as it is, without secrets. */
+  status(): ServingStatus
   /**
    * Refuses new work, lets open calls finish for at most `drainTimeout` milliseconds (default 5 seconds), ends the rest,
    * then stops what was started. Repeated calls give the same promise.
@@ -154,7 +166,9 @@ export interface Server {
 
 /** What answers, whatever keeps it alive. */
 type Served = Pick<Upstream, 'handler' | 'ready' | 'endSession' | 'close'> &
-  Partial<Pick<Upstream, 'counts'> & Pick<ServerGateway, 'server'>>
+  Partial<
+    Pick<Upstream, 'counts' | 'status' | 'secrets'> & Pick<ServerGateway, 'server' | 'served' | 'secretsOf'>
+  >
 
 /** Something that can be drained and then closed. */
 interface Face {
@@ -178,6 +192,8 @@ export async function serve(
     if (http && given.authentication === undefined) refuseOpenBind(host)
     if (tcp !== undefined) refuseOpenBind(tcp.host)
   }
+  const { dashboard } = given
+  if (dashboard !== undefined) checkDashboard(dashboard, given, http)
   const onLoss = lossEvents(onEvent)
   const eager = given.eager ?? (given.isolation !== 'session' || (given.spares ?? 0) > 0)
   const loading = Promise.resolve(given.guards ?? [])
@@ -188,7 +204,11 @@ export async function serve(
     eager,
     spares: Math.max(given.spares ?? 0, given.isolation === 'session' && eager ? 1 : 0),
     toSession: { onLoss, ...given.toSession },
-    onSessionEnd: (session: string) => up?.endSession(session),
+    onSessionEnd: (session: string) => {
+      dashboard?.sessionEnded(session)
+      up?.endSession(session)
+    },
+    ...(dashboard === undefined ? {} : refusalsWatchedBy(dashboard, given)),
   }
   const sealer = options.stateKey === undefined ? options.sealer : await sealerOf(options.stateKey)
 
@@ -209,10 +229,11 @@ export async function serve(
             onEvent,
             ...(sealer === undefined ? {} : { sealer }),
           })
-  const guards = await loading.catch(async error => {
+  const own = await loading.catch(async error => {
     await up?.close()
     throw error
   })
+  const guards = dashboard === undefined ? own : [dashboard.guard, ...own]
   const handler = compose(typeof target === 'function' ? target : (up as Served).handler, ...guards)
   const attached = streamsFace(handler, options)
   const faces: Face[] = [attached]
@@ -229,12 +250,28 @@ export async function serve(
     return closing
   }
 
+  const startedAt = new Date().toISOString()
+  const name = typeof target !== 'function' && 'name' in target ? target.name : 'anyport'
+  const { path = '/mcp', ssePath = '/sse' } = options
+  const status = (): ServingStatus => ({
+    name,
+    version: version(),
+    pid: process.pid,
+    startedAt,
+    gateway: up?.served !== undefined,
+    ...(http ? { path, ssePath } : {}),
+    stdio,
+    sockets: [...sockets],
+    servers: up?.served?.() ?? [{ name, status: up?.status?.() }],
+  })
+
   const server: Server = {
     closed,
     close: ({ drainTimeout = 5_000 } = {}) => close(drainTimeout),
     sockets,
     attach: stream => attached.attach(stream, { binding: 'socket' }),
     counts: () => up?.counts?.() ?? { connections: 0, calls: 0, parked: 0 },
+    status,
   }
   try {
     for (const address of addressesOf(socket, tcp)) {
@@ -253,18 +290,50 @@ export async function serve(
       void served.closed.then(() => close(0))
     }
     if (!http) return server
-    const { url, fingerprint, ...face } = await listenFace(handler, up, { ...options, guards, host, port })
+    const beside = dashboard?.open({
+      status,
+      secretsOf: server => (server === undefined ? up?.secrets : up?.secretsOf?.(server)) ?? [],
+      authenticated: given.authentication !== undefined,
+    })
+    const { url, fingerprint, ...face } = await listenFace(handler, up, {
+      ...options,
+      guards,
+      host,
+      port,
+      beside,
+    })
     faces.push(face)
     const certified = fingerprint === undefined ? {} : { fingerprint }
     return {
       ...server,
       ...certified,
-      url: url + (options.path ?? '/mcp'),
-      sseUrl: url + (options.ssePath ?? '/sse'),
+      url: url + path,
+      sseUrl: url + ssePath,
+      ...(dashboard === undefined ? {} : { dashboardUrl: url + DASHBOARD }),
     }
   } catch (error) {
     await close(0)
     throw error
+  }
+}
+
+const DASHBOARD = '/dashboard'
+
+function checkDashboard(dashboard: Dashboard, options: ServeOptions, http: boolean): void {
+  if (!http) throw new TypeError('The dashboard is a page, so that it needs HTTP: give a host or a port, too')
+  for (const name of ['path', 'ssePath', 'messagesPath'] as const)
+    if (options[name] === DASHBOARD || options[name]?.startsWith(`${DASHBOARD}/`))
+      throw new TypeError(`${name}: the dashboard is at ${DASHBOARD}, got "${options[name]}"`)
+  dashboard.check({ authenticated: options.authentication !== undefined })
+}
+
+/** It sees all that comes, also what guards refuse. */
+function refusalsWatchedBy(dashboard: Dashboard, { onRefused }: ServeOptions): Pick<ServeOptions, 'onRefused'> {
+  return {
+    onRefused(request, reply, duration) {
+      dashboard.refused(request, reply, duration)
+      onRefused?.(request, reply, duration)
+    },
   }
 }
 
@@ -327,6 +396,7 @@ async function listenFace(
     readonly guards: readonly Middleware[]
     readonly host: string
     readonly port: number
+    readonly beside: HttpBeside | undefined
   },
 ): Promise<Face & { readonly url: string; readonly fingerprint: string | undefined }> {
   const { host, port, onEvent } = options
@@ -336,8 +406,10 @@ async function listenFace(
   ])
   const face = httpFace(handler, {
     ...options,
-    access: await accessOf(options),
+    access: await accessOf(options, options.beside),
     boundHost: isLoopback(host) ? undefined : host,
+    // Its page calls the endpoints beside it.
+    sameHost: options.dashboard !== undefined,
     servers: guardedServers(up?.server, options.guards),
     ready: up === undefined ? undefined : () => up.ready(),
   })
@@ -362,6 +434,7 @@ async function listenFace(
     url: listener.url,
     fingerprint: tls?.fingerprint,
     async drain(timeout) {
+      options.dashboard?.close()
       // The face ends what it can within the time; the rest is a client that does not take its reply.
       const gone = listener.close({ drainTimeout: timeout + 500 })
       await face.drain(timeout)
@@ -372,11 +445,22 @@ async function listenFace(
 }
 
 /** Most faces need no guards of their own: nothing is loaded for them. */
-async function accessOf(options: HttpAccessOptions): Promise<HttpAccess | undefined> {
+async function accessOf(
+  options: HttpAccessOptions,
+  beside: HttpBeside | undefined,
+): Promise<HttpAccess | undefined> {
   const { authentication, cors, trustProxy, allowAddresses = [], denyAddresses = [] } = options
   const isOpen = authentication === undefined && cors === undefined && trustProxy === undefined
-  if (isOpen && allowAddresses.length + denyAddresses.length === 0) return undefined
-  return (await import('../transport/http-access.js')).httpAccess(options)
+  const own =
+    isOpen && allowAddresses.length + denyAddresses.length === 0
+      ? undefined
+      : (await import('../transport/http-access.js')).httpAccess(options)
+  if (beside === undefined) return own
+  const [{ accessBeside }, { OPEN }] = await Promise.all([
+    import('../transport/http-beside.js'),
+    import('../transport/open-access.js'),
+  ])
+  return accessBeside(own ?? OPEN, beside)
 }
 
 async function trustedAddresses({ trustProxy }: HttpAccessOptions): Promise<AddressSet | undefined> {

@@ -7,7 +7,7 @@ import type { RemoteServer, StdioServer } from '../../config/server-entry.js'
 import type { SourceNode } from '../../config/source.js'
 import type { Template } from '../../config/template.js'
 import { printable } from '../../exchange/printable.js'
-import { masked } from '../../exchange/unexpected-answer.js'
+import { masked } from '../../exchange/masked.js'
 import { parseEnvFile } from '../../node/process/env-file.js'
 import { secretsOfArguments } from '../../node/process/spawn-error.js'
 

@@ -6,21 +6,17 @@ import type { Exchange, Handler, Middleware } from '../../exchange/exchange.js'
 import { matchesGlob } from '../../exchange/glob.js'
 import { refusing } from '../../exchange/refusing.js'
 import { Watched } from '../../exchange/watched.js'
-import { INSUFFICIENT_SCOPE, RATE_LIMITED, UNRECORDED } from '../../protocol/errors.js'
 import { jsonSize } from '../../protocol/json-size.js'
 import type { JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
-import { METHOD_CALL_TOOL, mayAsk } from '../../protocol/methods.js'
-import { RawJson, resultKey } from '../../protocol/raw-json.js'
+import { RawJson } from '../../protocol/raw-json.js'
+import { type CallOutcome, callOutcome } from './call-outcome.js'
 import { CALL_NOTES, type CallNotes, noteRefusal } from './call-record.js'
 import { isoOf } from './iso-time.js'
 import { redacted, SECRET_NAMES } from './redacted.js'
+import { shortened } from './shortened.js'
 import { targetOf } from './target-of.js'
 
-/**
- * `ok`: answered. `tool-error`: the tool says that it failed. `error`: answered with an error, or failed on the way. `refused`: a
- * guard of ours let it go no further. `question`: the server asks back. `cancelled`: the caller left, or time ran out.
- */
-export type AuditOutcome = 'ok' | 'tool-error' | 'error' | 'refused' | 'question' | 'cancelled'
+export type AuditOutcome = CallOutcome
 
 export interface AuditRecord {
   /** When the call began, ISO 8601. */
@@ -134,12 +130,16 @@ interface Settings {
   readonly args: ((name: string) => boolean) | undefined
 }
 
+const NONE: CallNotes = {}
+
 class RecordedCall extends Watched {
   readonly #settings: Settings
   readonly #next: Handler
   readonly #request: JSONRPCRequest
   readonly #context: Context
-  readonly #notes: CallNotes = {}
+  #notes: CallNotes = NONE
+  /** Nobody outside of us has notes already. */
+  #own = false
   #time = 0
   #began = 0
   #notifications = 0
@@ -155,7 +155,10 @@ class RecordedCall extends Watched {
   protected begin(): Exchange {
     this.#time = Date.now()
     this.#began = performance.now()
-    this.#context.set(CALL_NOTES, this.#notes)
+    const noted = this.#context.get(CALL_NOTES)
+    this.#own = noted === undefined
+    this.#notes = noted ?? {}
+    if (noted === undefined) this.#context.set(CALL_NOTES, this.#notes)
     return this.#next(this.#request, this.#context)
   }
 
@@ -168,7 +171,7 @@ class RecordedCall extends Watched {
     const { method, params } = this.#request
     const { caller, revision } = this.#context
     const notes = this.#notes
-    notes.onEnd?.()
+    if (this.#own) notes.onEnd?.()
     const target = targetOf(this.#request)
     const failure = error === undefined ? undefined : toErrorObject(error)
     const code =
@@ -184,7 +187,7 @@ class RecordedCall extends Watched {
       target: shortened(target),
       serverTarget: notes.target === target ? undefined : shortened(notes.target),
       era: revision ?? 'modern',
-      outcome: this.#outcomeOf(response, error, code),
+      outcome: callOutcome({ request: this.#request, context: this.#context, notes, response, error, code }),
       refusedBy: notes.refusedBy,
       reason: notes.reason,
       code,
@@ -194,18 +197,6 @@ class RecordedCall extends Watched {
       notifications: this.#notifications === 0 ? undefined : this.#notifications,
       arguments: args === undefined ? undefined : redacted(params?.arguments, args),
     })
-  }
-
-  #outcomeOf(response: JSONRPCResponse | undefined, error: unknown, code: number | undefined): AuditOutcome {
-    if (this.#notes.refusedBy !== undefined) return 'refused'
-    if (code === RATE_LIMITED || code === INSUFFICIENT_SCOPE || code === UNRECORDED) return 'refused'
-    if (error instanceof TransportError && error.code === 'ERR_CANCELLED') return 'cancelled'
-    if (error !== undefined) return 'error'
-    if (response === undefined || this.#context.cancelled !== undefined) return 'cancelled'
-    if ('error' in response) return 'error'
-    const { method } = this.#request
-    if (mayAsk(method) && resultKey(response.result, 'resultType') === 'input_required') return 'question'
-    return method === METHOD_CALL_TOOL && resultKey(response.result, 'isError') === true ? 'tool-error' : 'ok'
   }
 }
 
@@ -220,9 +211,4 @@ function sizeOf(response: JSONRPCResponse): number {
   if ('error' in response) return jsonSize(response.error)
   const { result } = response as { readonly result: unknown }
   return result instanceof RawJson ? result.byteLength : jsonSize(result)
-}
-
-/** Names come from callers: a record stays a record, however long they are. */
-export function shortened<T extends string | undefined>(name: T): T {
-  return name !== undefined && name.length > 512 ? (`${name.slice(0, 512)}…` as T) : name
 }

@@ -20,8 +20,9 @@ import {
 } from '../../protocol/headers.js'
 import { protocolVersionOf } from '../../protocol/meta.js'
 import { isLegacyVersion, isModernVersion } from '../../protocol/versions.js'
-import { type AuditRecord, shortened } from './audit.js'
+import type { AuditRecord } from './audit.js'
 import { isoOf } from './iso-time.js'
+import { shortened } from './shortened.js'
 import { targetOf } from './target-of.js'
 
 /**

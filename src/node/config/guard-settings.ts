@@ -61,6 +61,9 @@ export interface GuardSettings {
   readonly auditMaxSize?: number
   readonly auditKeep?: number
   readonly auditKey?: string
+  readonly dashboard?: boolean
+  readonly dashboardAllow?: readonly string[]
+  readonly dashboardArguments?: boolean
 }
 
 export interface ResolvedGuards {
@@ -107,7 +110,7 @@ export function resolveGuards(
 
 const LISTS = new Set<GuardKey>([
   ...(['authAudience', 'authScope', 'authAlgorithm', 'cors', 'allowOrigin', 'allowHost'] as const),
-  ...(['allowAddress', 'denyAddress', 'trustProxy', 'rateLimit', 'auditRedact'] as const),
+  ...(['allowAddress', 'denyAddress', 'trustProxy', 'rateLimit', 'auditRedact', 'dashboardAllow'] as const),
 ])
 
 function parsed(key: GuardKey, place: Place, problems: Problem[], parse: () => unknown): unknown {

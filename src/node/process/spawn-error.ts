@@ -84,7 +84,7 @@ function secretOf(argument: string, before: string | undefined): number | 'addre
   if (before !== undefined && !before.includes('=') && before.startsWith('-') && takesSecret(before)) return 0
   if (/^https?:\/\/[^\s]*[?@]/i.test(argument) && URL.canParse(argument)) return 'address'
   const assignment = /^([^=\s]+)=/.exec(argument)
-  if (assignment !== null) return SECRET.test(assignment[1] as string) ? assignment[0].length : undefined
+  if (assignment !== null) return SECRET_NAME.test(assignment[1] as string) ? assignment[0].length : undefined
   if (argument.startsWith('-')) return undefined
   return /^(Bearer|Basic) |^(sk|pk|ghp|gho|ghs|xox[a-z])[-_]|:\/\/[^/\s]*:[^/\s]*@/i.test(argument)
     ? 0
@@ -92,10 +92,11 @@ function secretOf(argument: string, before: string | undefined): number | 'addre
 }
 
 function takesSecret(option: string): boolean {
-  return SECRET.test(option) || /^-{1,2}(H|headers?)$/.test(option)
+  return SECRET_NAME.test(option) || /^-{1,2}(H|headers?)$/.test(option)
 }
 
-const SECRET = /key|token|secret|passw|pwd|auth|credential|bearer|cookie|dsn|connection-?string/i
+/** What is called so holds a secret. */
+export const SECRET_NAME = /key|token|secret|passw|pwd|auth|credential|bearer|cookie|dsn|connection-?string/i
 
 function findCommand(
   command: string,

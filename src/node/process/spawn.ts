@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { TransportError } from '../../exchange/errors.js'
-import type { ByteStream } from '../../transport/channel/channel.js'
+import type { ByteStream, Program } from '../../transport/channel/channel.js'
 import { whenDrained, writeChunks } from '../byte-stream.js'
 import { childEnvironment } from './environment.js'
 import { realFiles } from './file-view.js'
@@ -41,12 +41,9 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-export interface ChildStream extends ByteStream {
-  readonly pid: number
+export interface ChildStream extends ByteStream, Program {
   /** Resolves when the child itself has ended; its descendants may live on until `close` is done. */
   readonly exited: Promise<Exit>
-  /** The last lines it wrote to stderr. */
-  stderr(): readonly string[]
 }
 
 /** How long a child may live on after it closed its stdout, in milliseconds. */
@@ -101,6 +98,7 @@ function started(child: ChildProcess): Promise<void> {
 
 class Child implements ChildStream {
   readonly pid: number
+  readonly program = this
   readonly exited: Promise<Exit>
   readonly #input: Writable
   readonly #output: Readable

@@ -79,6 +79,10 @@ export class Calls implements CallHost {
     return this.#pending.size
   }
 
+  get program(): Channel['program'] {
+    return this.channel.program
+  }
+
   /** Nothing can be sent any more; what was said last may still come. */
   get closed(): boolean {
     return this.#closed !== undefined || this.#ending

@@ -15,9 +15,17 @@ export interface ChannelListener {
   closed(error?: Error): void
 }
 
+/** The program at the far side, where we have started it. */
+export interface Program {
+  readonly pid: number
+  /** The last lines that it wrote to stderr. */
+  stderr(): readonly string[]
+}
+
 export interface Channel {
   /** A person's name for it: the command, the address. */
   readonly name: string
+  readonly program?: Program | undefined
   /** Starts delivery. Exactly one listener. */
   listen(listener: ChannelListener): void
   /**
@@ -44,6 +52,7 @@ export interface ByteListener {
 /** Bytes under a stdio-framed channel. `node/` makes them from pipes and sockets. */
 export interface ByteStream {
   readonly name: string
+  readonly program?: Program | undefined
   listen(listener: ByteListener): void
   /** Returns false when the far side is slow. */
   write(chunks: readonly (string | Uint8Array)[]): boolean

@@ -42,6 +42,7 @@ export function lineChannel(stream: ByteStream, options: LineChannelOptions = {}
 
 class LineChannel implements Channel {
   readonly name: string
+  readonly program: Channel['program']
   readonly #stream: ByteStream
   readonly #options: LineChannelOptions
   readonly #schedule: (flush: () => void) => void
@@ -63,6 +64,7 @@ class LineChannel implements Channel {
 
   constructor(stream: ByteStream, options: LineChannelOptions) {
     this.name = stream.name
+    this.program = stream.program
     this.#stream = stream
     this.#options = options
     this.#schedule = options.schedule ?? afterMicrotasks
