@@ -50,6 +50,8 @@ export interface UpstreamFailure {
 
 const MAX_LINES = 40
 const MAX_LINE = 500
+/** What is looked at; much more than is shown, so that no secret is cut before it is seen. */
+const MAX_TEXT = 16_384
 
 /** What has happened to a server so far, made of its events. */
 export class ServerHistory {
@@ -147,7 +149,7 @@ function factsOf(error: Error | undefined) {
 }
 
 function clean(text: string, secrets: readonly string[]): string {
-  const plain = masked(text.slice(0, 4 * MAX_LINE), secrets).replace(COLORS, '')
+  const plain = masked(text.slice(0, MAX_TEXT), secrets).replace(COLORS, '')
   return printable(plain.length > MAX_LINE ? `${plain.slice(0, MAX_LINE)}…` : plain)
 }
 

@@ -21,7 +21,14 @@ import { IsolationKeys } from './isolation-keys.js'
 import type { Link } from './link.js'
 import { type ModernConnection, ModernConnections } from './modern-connections.js'
 import { channelOpener, spareChannelOpener, type Target } from './open.js'
-import { eraOf, type Opened, type OpenedLegacy, type Opener, type OpenOptions } from './opened.js'
+import {
+  type Dialect,
+  eraOf,
+  type Opened,
+  type OpenedLegacy,
+  type Opener,
+  type OpenOptions,
+} from './opened.js'
 import { Pool } from './pool.js'
 import { relisten } from './relisten.js'
 import { isRemote, type RemoteTarget } from './remote.js'

@@ -65,7 +65,8 @@ interface Viewing {
 
 function pages(watching: Observer, source: DashboardSource, viewing: Viewing): HttpBeside {
   const { isRefused, viewers, maxViewers } = viewing
-  const status = freshFor(FRESH, () => JSON.stringify(dashboardStatus(watching, source)))
+  const current = () => JSON.stringify(dashboardStatus(watching, source))
+  const status = freshFor(FRESH, current)
 
   const events = (request: HttpRequest): HttpReply => {
     if (viewers.size >= maxViewers) {
@@ -84,7 +85,7 @@ function pages(watching: Observer, source: DashboardSource, viewing: Viewing): H
     const refused = isRefused(request, source.authenticated)
     if (refused !== undefined) return refused
     if (request.path === `${ROOT}/events`) return events(request)
-    return { status: 200, headers: DATA_HEADERS, body: status() }
+    return { status: 200, headers: DATA_HEADERS, body: current() }
   }
   return {
     open: request => (isOurs(request.path) && !isData(request.path) ? page(request) : undefined),

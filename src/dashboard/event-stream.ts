@@ -1,4 +1,5 @@
 import type { Observer } from '../middleware/exchange/observer.js'
+import { encodeEvent } from '../protocol/event-stream.js'
 
 /** Milliseconds between two looks for messages, and between two pictures of the whole. */
 const LOOK = 250
@@ -78,7 +79,6 @@ export class ViewerStream implements AsyncIterable<string> {
   }
 }
 
-/** JSON has no line feeds. */
 function event(name: string, data: string): string {
-  return `event: ${name}\ndata: ${data}\n\n`
+  return encodeEvent(data, { event: name }) as string
 }

@@ -14,6 +14,7 @@ import { modernHeaders, modernMeta, post } from './raw-clients.js'
 import { ANYPORT, type Anyport, startAnyport, until } from './start-anyport.js'
 
 const SERVER = [process.execPath, fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))]
+const TALKATIVE = fileURLToPath(new URL('../fixtures/processes/talkative.mjs', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'anyport-secrets-'))
 const audit = join(folder, 'audit.jsonl')
 
@@ -136,6 +137,7 @@ const common = (place: string) => {
     key: newKey(keys),
     options: [
       ...['--log-level', 'debug', '--keys', keys, '--audit', audit, '--audit-arguments'],
+      ...['--dashboard', '--dashboard-allow', 'ann', '--dashboard-arguments'],
       ...['--era-cache', join(folder, `${place}-eras`)],
     ],
     environment: {
@@ -149,9 +151,33 @@ const common = (place: string) => {
   }
 }
 
+/** All that the dashboard says, but for what is the same for everybody. */
+async function dashboardOf(url: string, key: string): Promise<string> {
+  const base = url.replace('/mcp', '/dashboard')
+  const headers = { 'x-api-key': key }
+  const status = await (await fetch(`${base}/status`, { headers })).text()
+  const page = await (await fetch(base)).text()
+  const leaving = new AbortController()
+  const { body } = await fetch(`${base}/events`, { headers, signal: leaving.signal })
+  let events = ''
+  try {
+    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+      events += new TextDecoder().decode(chunk)
+      if (/event: messages\n.*\n\n$/s.test(events)) break
+    }
+  } finally {
+    leaving.abort()
+  }
+  // The test would see it.
+  expect(JSON.parse(status).traffic.calls).toBeGreaterThan(0)
+  expect(events).toContain('"outcome":"refused"')
+  expect(page).toContain('<title>anyport dashboard</title>')
+  return [status, events, page].join('\n')
+}
+
 /** Stops it, and returns all that it has written and shown. */
-async function written(server: Anyport): Promise<string> {
-  const seen = seenOf(server.process.pid as number)
+async function written(server: Anyport, key: string): Promise<string> {
+  const seen = [seenOf(server.process.pid as number), await dashboardOf(server.url, key)].join('\n')
   await server.stop()
   const found = [seen, JSON.stringify(server.log), everythingIn(audit)].join('\n')
   rmSync(audit)
@@ -164,7 +190,7 @@ it.runIf(process.platform === 'linux')(
     const { key, options, environment } = common('program')
     const server = await startAnyport(SERVER, { options, environment })
     await ask(server.url, key)
-    const text = await written(server)
+    const text = await written(server, key)
     // The test would see it.
     expect(text).toContain('"outcome":"ok"')
     expect(text).toContain('[redacted]')
@@ -191,7 +217,7 @@ it.runIf(process.platform === 'linux')(
         early: true,
       })
       for (let round = 0; round < 3; round++) await ask(server.url, key)
-      const text = await written(server)
+      const text = await written(server, key)
       expect(text).toContain('"outcome":"error"')
       expect(leaked(text)).toEqual([])
     }
@@ -230,7 +256,7 @@ it.runIf(process.platform === 'linux')(
     for (let round = 0; round < 3; round++) await ask(server.url, key)
     const children = descendantsOf(server.process.pid as number)
     const given = children.map(id => readFileSync(`/proc/${id}/environ`, 'latin1')).join('\n')
-    const text = await written(server)
+    const text = await written(server, key)
     // Its own it was given, and nobody else.
     expect(given).toContain(own)
     const everywhere = leaked(text.replace(given, '')).filter(
@@ -238,6 +264,31 @@ it.runIf(process.platform === 'linux')(
     )
     expect(everywhere).toEqual([])
     expect(given).not.toContain(environment.REMOTE_KEY)
+  },
+  60_000,
+)
+
+it.runIf(process.platform === 'linux')(
+  'the dashboard, in front of a program that says what it was given: on stderr, in errors, and when it ends',
+  async () => {
+    const { key, options, environment } = common('talkative')
+    const own = secret('own')
+    const argument = secret('argument')
+    const server = await startAnyport(
+      [process.execPath, TALKATIVE, '--api-key', argument, '--token', environment.REMOTE_KEY],
+      { options: [...options, '--env', `OWN=${own}`, '--env', 'AWS_SECRET_ACCESS_KEY'], environment },
+    )
+    await ask(server.url, key)
+    const dashboard = await dashboardOf(server.url, key)
+    // It did say it.
+    expect(JSON.stringify(server.log)).toContain(own)
+    expect(JSON.parse(dashboard.split('\n')[0] as string)).toMatchObject({
+      traffic: { errors: expect.any(Number), lastError: { message: expect.stringContaining('***') } },
+      servers: [{ status: { stderr: expect.arrayContaining([expect.stringContaining('***')]) } }],
+    })
+    expect(leaked(dashboard)).toEqual([])
+    await server.stop()
+    rmSync(audit)
   },
   60_000,
 )

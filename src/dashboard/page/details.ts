@@ -111,5 +111,3 @@ export function details(dom: Elements, overview: Overview, links: DetailLinks) {
     show,
   }
 }
-
-export type Details = ReturnType<typeof details>

@@ -112,7 +112,7 @@ export function elements() {
     const body = make('tbody')
     const whole = make('table', { 'aria-label': caption }, make('thead', {}, head), body)
     const nothing = make('p', { class: 'empty', text: empty })
-    const box = make('div', { class: 'box' }, whole, nothing)
+    const box = make('div', { class: 'box rows' }, whole, nothing)
     const rows = new Map<string, { readonly row: HTMLElement; readonly update: (item: T) => void }>()
     const row = (fresh: boolean) => {
       const element = make('tr', fresh ? { class: 'fresh' } : {})

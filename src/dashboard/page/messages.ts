@@ -172,5 +172,3 @@ export function messages(dom: Elements) {
     },
   }
 }
-
-export type Messages = ReturnType<typeof messages>

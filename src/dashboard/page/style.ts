@@ -87,7 +87,7 @@ dialog.sheet { margin: 0 0 0 auto; height: 100dvh; max-height: none; width: min(
 .sheet-head h2 { overflow-wrap: anywhere }
 .buttons { display: flex; gap: .6rem; justify-content: flex-end; flex-wrap: wrap; margin-top: 1rem }
 .buttons.start { justify-content: flex-start }
-.split { display: grid; grid-template-columns: minmax(14rem, 20rem) 1fr; gap: 1.25rem; align-items: start }
+.split { display: grid; grid-template-columns: minmax(14rem, 20rem) minmax(0, 1fr); gap: 1.25rem; align-items: start }
 .tools { list-style: none; margin: 0; padding: .35rem; max-height: 70vh; overflow-y: auto }
 .tools button { display: block; width: 100%; text-align: left; border: 0; background: none; padding: .45rem .6rem; overflow-wrap: anywhere }
 .tools button[aria-current=true] { background: var(--main-ground) }
@@ -105,13 +105,13 @@ dialog.sheet { margin: 0 0 0 auto; height: 100dvh; max-height: none; width: min(
 progress { width: 100% }
 .picture { max-width: 100%; max-height: 24rem; border-radius: 8px }
 @media (max-width: 720px) {
-  .split { grid-template-columns: 1fr }
+  .split { grid-template-columns: minmax(0, 1fr) }
   .tools { max-height: 16rem }
   main { padding: .75rem .75rem 3rem }
   .top { padding: .7rem .75rem }
   .tabs { padding: 0 .25rem }
   .cards { grid-template-columns: repeat(2, 1fr) }
-  .box { border: 0; background: none; overflow: visible }
+  .rows { border: 0; background: none; overflow: visible }
   table, tbody { display: block }
   thead { position: absolute; left: -99rem }
   tr { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .35rem .75rem; background: var(--card); border: 1px solid var(--line); border-radius: var(--radius); padding: .7rem .85rem; margin-bottom: .6rem }
@@ -119,7 +119,7 @@ progress { width: 100% }
   td[data-label]::before { content: attr(data-label); display: block; font-size: .72rem; color: var(--quiet); font-weight: 400 }
   td.wide { grid-column: 1 / -1 }
   td:empty { display: none }
-  .empty { background: var(--card); border: 1px solid var(--line); border-radius: var(--radius) }
+  .rows > .empty { background: var(--card); border: 1px solid var(--line); border-radius: var(--radius) }
 }
 @media (prefers-reduced-motion: no-preference) {
   tr.fresh { animation: fresh 1.2s ease-out }

@@ -300,5 +300,3 @@ export function tryTool(dom: Elements, { client, form, result }: TryParts) {
     },
   }
 }
-
-export type TryTool = ReturnType<typeof tryTool>

@@ -187,7 +187,7 @@ class RecordedCall extends Watched {
       target: shortened(target),
       serverTarget: notes.target === target ? undefined : shortened(notes.target),
       era: revision ?? 'modern',
-      outcome: callOutcome({ request: this.#request, context: this.#context, notes, response, error, code }),
+      outcome: callOutcome(this.#request, this.#context, notes, response, error, code),
       refusedBy: notes.refusedBy,
       reason: notes.reason,
       code,

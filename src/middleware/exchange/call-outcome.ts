@@ -12,24 +12,21 @@ import type { CallNotes } from './call-record.js'
  */
 export type CallOutcome = 'ok' | 'tool-error' | 'error' | 'refused' | 'question' | 'cancelled'
 
-export interface EndedCall {
-  readonly request: JSONRPCRequest
-  readonly context: Context
-  readonly notes: CallNotes
-  readonly response: JSONRPCResponse | undefined
-  readonly error: unknown
-  /** Of the error that its caller sees. */
-  readonly code: number | undefined
-}
-
-export function callOutcome({ request, context, notes, response, error, code }: EndedCall): CallOutcome {
+/** `error` is what was thrown, `code` that of the error which its caller sees. */
+export function callOutcome(
+  { method }: JSONRPCRequest,
+  context: Context,
+  notes: CallNotes,
+  response: JSONRPCResponse | undefined,
+  error: unknown,
+  code: number | undefined,
+): CallOutcome {
   if (notes.refusedBy !== undefined) return 'refused'
   if (code === RATE_LIMITED || code === INSUFFICIENT_SCOPE || code === UNRECORDED) return 'refused'
   if (error instanceof TransportError && error.code === 'ERR_CANCELLED') return 'cancelled'
   if (error !== undefined) return 'error'
   if (response === undefined || context.cancelled !== undefined) return 'cancelled'
   if ('error' in response) return 'error'
-  const { method } = request
   if (mayAsk(method) && resultKey(response.result, 'resultType') === 'input_required') return 'question'
   return method === METHOD_CALL_TOOL && resultKey(response.result, 'isError') === true ? 'tool-error' : 'ok'
 }

@@ -100,6 +100,9 @@ class RunningObserver implements Observer {
   readonly #open: Links = { before: undefined, after: undefined }
   #refusals = 0
   readonly #reasons = new Map<string, number>()
+  /** How far the clock of the day is from the one that never goes back, as it was a second ago at most: asking it costs each call. */
+  #offset = 0
+  #offsetUntil = 0
   #refusalsFrom = 0
   #refusalsShown = 0
 
@@ -199,8 +202,8 @@ class RunningObserver implements Observer {
         : response !== undefined && 'error' in response
           ? response.error
           : undefined
-    const outcome = callOutcome({ request, context, notes, response, error, code: failure?.code })
-    const time = Date.now()
+    const outcome = callOutcome(request, context, notes, response, error, failure?.code)
+    const time = this.#timeOf(now)
     const message = this.#messageOf(call, outcome, duration, time)
     client.calls++
     client.lastCall = time
@@ -250,6 +253,14 @@ class RunningObserver implements Observer {
       arguments: isSecret === undefined || args === undefined ? undefined : redacted(args, isSecret, 256),
     }
     return message
+  }
+
+  #timeOf(now: number): number {
+    if (now >= this.#offsetUntil) {
+      this.#offset = Date.now() - now
+      this.#offsetUntil = now + 1_000
+    }
+    return Math.round(now + this.#offset)
   }
 
   #failed({ time, method, target, code, error, server }: Omit<ObservedMessage, 'sequence'>): void {

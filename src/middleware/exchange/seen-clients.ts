@@ -43,6 +43,8 @@ export class SeenClients {
   readonly #sessions = new Map<string, SeenClient>()
   /** Of the call before: who calls is mostly who called then. */
   #last: SeenClient | undefined
+  #lastName: unknown
+  #lastVersion: unknown
 
   of(request: JSONRPCRequest, { caller, revision }: Context): SeenClient {
     const { session, binding, principal, address } = caller
@@ -52,17 +54,21 @@ export class SeenClients {
     }
     const info = clientInfoOf(request)
     const era = revision ?? 'modern'
-    const client = nameOf(info?.name, info?.version)
     const last = this.#last
     const same =
       last !== undefined &&
-      last.client === client &&
+      this.#lastName === info?.name &&
+      this.#lastVersion === info?.version &&
       last.principal === principal &&
       last.address === address &&
       last.binding === binding &&
       last.era === era
-    const seen = same ? last : this.#find({ binding, era, client, principal, address })
+    const seen = same
+      ? last
+      : this.#find({ binding, era, client: nameOf(info?.name, info?.version), principal, address })
     this.#last = seen
+    this.#lastName = info?.name
+    this.#lastVersion = info?.version
     if (session !== undefined) this.#join(session, seen)
     return seen
   }

@@ -73,6 +73,9 @@ const ALL = {
   auditMaxSize: '10MiB',
   auditKeep: 5,
   auditKey: '${file:key.txt}',
+  dashboard: true,
+  dashboardAllow: 'scope:watch',
+  dashboardArguments: false,
 }
 
 it('a file can say all that the command line can, with references, and paths from the file on', async () => {
@@ -98,6 +101,7 @@ it('a file can say all that the command line can, with references, and paths fro
     audit: join(folder, 'logs/audit.jsonl'),
     auditMaxSize: 10 * 1024 * 1024,
     auditKey: '0123456789abcdef',
+    dashboardAllow: ['scope:watch'],
   })
   expect(await loadGuards({ file: path, env: { AUTH_SECRET: 'planted' } })).toEqual(guards)
 })
