@@ -43,6 +43,8 @@ export interface DashboardSource {
   readonly secretsOf: (server: string | undefined) => readonly string[]
   /** Somebody has to show a credential. */
   readonly authenticated: boolean
+  /** The addresses of requests are those that a trusted proxy tells, where there is one. */
+  readonly trustsProxy: boolean
 }
 
 /** A page that shows what is served, made by `dashboard()`. For one `serve` only. */

@@ -3,6 +3,7 @@
 import type { Dashboard, DashboardSource } from '../client/serving-status.js'
 import type { HttpReply, HttpRequest } from '../exchange/http.js'
 import { errorReply, methodNotAllowed, STREAM_HEADERS } from '../exchange/http-reply.js'
+import { drainingReply } from '../exchange/in-flight.js'
 import { type Observer, type ObserverOptions, observer } from '../middleware/exchange/observer.js'
 import { UPSTREAM_BUSY } from '../protocol/errors.js'
 import { KEEP_ALIVE_COMMENT } from '../protocol/event-stream.js'
@@ -36,6 +37,7 @@ export function dashboard(options: DashboardOptions = {}): Dashboard {
   const watching = observer(options)
   const isRefused = viewerAccess(allow)
   const viewers = new Set<ViewerStream>()
+  let state: 'made' | 'open' | 'closed' = 'made'
   return {
     guard: watching.guard,
     refused: (request, reply, duration) => watching.refused(request, reply, duration),
@@ -48,10 +50,13 @@ export function dashboard(options: DashboardOptions = {}): Dashboard {
         )
     },
     open(source) {
+      if (state !== 'made') throw new TypeError('A dashboard is for one server only: make another one')
+      state = 'open'
       watching.secretsOf = source.secretsOf
-      return pages(watching, source, { isRefused, viewers, maxViewers })
+      return pages(watching, source, { isRefused, viewers, maxViewers, isClosed: () => state === 'closed' })
     },
     close() {
+      state = 'closed'
       for (const viewer of viewers) viewer.end()
     },
   }
@@ -61,14 +66,16 @@ interface Viewing {
   readonly isRefused: ReturnType<typeof viewerAccess>
   readonly viewers: Set<ViewerStream>
   readonly maxViewers: number
+  readonly isClosed: () => boolean
 }
 
 function pages(watching: Observer, source: DashboardSource, viewing: Viewing): HttpBeside {
-  const { isRefused, viewers, maxViewers } = viewing
+  const { isRefused, viewers, maxViewers, isClosed } = viewing
   const current = () => JSON.stringify(dashboardStatus(watching, source))
   const status = freshFor(FRESH, current)
 
   const events = (request: HttpRequest): HttpReply => {
+    if (isClosed()) return drainingReply()
     if (viewers.size >= maxViewers) {
       const message = `${maxViewers} dashboards are open already: close one of them`
       return errorReply(503, { code: UPSTREAM_BUSY, message }, undefined, { 'retry-after': '10' })
@@ -82,7 +89,7 @@ function pages(watching: Observer, source: DashboardSource, viewing: Viewing): H
   }
   const answer = (request: HttpRequest): HttpReply => {
     if (request.method !== 'GET') return methodNotAllowed('GET')
-    const refused = isRefused(request, source.authenticated)
+    const refused = isRefused(request, source)
     if (refused !== undefined) return refused
     if (request.path === `${ROOT}/events`) return events(request)
     return { status: 200, headers: DATA_HEADERS, body: current() }

@@ -294,6 +294,7 @@ export async function serve(
       status,
       secretsOf: server => (server === undefined ? up?.secrets : up?.secretsOf?.(server)) ?? [],
       authenticated: given.authentication !== undefined,
+      trustsProxy: given.trustProxy !== undefined,
     })
     const { url, fingerprint, ...face } = await listenFace(handler, up, {
       ...options,

@@ -27,6 +27,7 @@ it('the announcement lists what is served, with colours only where wanted', () =
   const server = {
     url: 'http://127.0.0.1:1/mcp',
     sseUrl: 'http://127.0.0.1:1/sse',
+    dashboardUrl: 'http://127.0.0.1:1/dashboard',
     sockets: ['socket:/s', 'tcp://h:2'],
   }
   const plain = announcement({ version: '1.2.3', serving: 'npx x', server, colors: false })
@@ -34,6 +35,7 @@ it('the announcement lists what is served, with colours only where wanted', () =
     'anyport 1.2.3 serves npx x',
     server.url,
     server.sseUrl,
+    server.dashboardUrl,
     'socket:/s',
     'tcp://h:2',
     '"mcpServers"',

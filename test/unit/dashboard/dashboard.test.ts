@@ -175,8 +175,24 @@ describe('who may look', () => {
       status: 403,
       body: expect.stringContaining('this machine'),
     })
+    // One whose word nobody takes is seen by what it says, or by the name that it was asked for.
+    const { base: unaware } = await start({}, { allowHosts: ['mcp.example.com'] })
+    for (const headers of [
+      elsewhere,
+      { via: '1.1 proxy' },
+      { 'x-real-ip': '192.0.2.7' },
+      { host: 'mcp.example.com' },
+    ])
+      expect((await read(`${unaware}/status`, headers)).status).toBe(403)
+    expect((await read(`${unaware}/status`)).status).toBe(200)
     const { base: open } = await start({ allow: ['*'] }, behind)
     expect((await read(`${open}/status`, elsewhere)).status).toBe(200)
+  })
+
+  it('is one for each server', async () => {
+    const shared = dashboard()
+    await start({}, { dashboard: shared })
+    await expect(start({}, { dashboard: shared })).rejects.toThrow(/one server only/)
   })
 
   it('needs HTTP, and its path to itself', async () => {
