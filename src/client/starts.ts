@@ -26,8 +26,6 @@ export interface StartsOptions {
   /** Absent where nothing can be opened before it is needed. */
   readonly spareOpener: SpareOpener | undefined
   readonly open: OpenOptions
-  /** Told how the server speaks, before it is told to be ready. */
-  readonly opened: (dialect: Dialect) => void
   /** Failures in a row that callers wait out. */
   readonly maxRestarts: number
   readonly maxConnections: number
@@ -125,7 +123,6 @@ export class Starts {
       const opened = await this.#handshake(known, client, spare)
       const now = performance.now()
       const era = eraOf(opened.dialect)
-      this.#options.opened(opened.dialect)
       onEvent({ type: 'ready', era, milliseconds: now - started, ...spokenBy(opened) })
       this.#healthy = true
       this.#backoffs.get(client.key)?.ready(now)

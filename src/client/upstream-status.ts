@@ -5,6 +5,7 @@ import { masked } from '../exchange/masked.js'
 import { printable } from '../exchange/printable.js'
 import type { Era } from '../protocol/versions.js'
 import type { UpstreamEvent } from './events.js'
+import type { Dialect } from './opened.js'
 
 /**
  * `resting`: it starts when somebody needs it. `failed`: it ended, or could not be started, and is tried again for the next caller.
@@ -17,6 +18,8 @@ export interface UpstreamStatus {
   readonly state: UpstreamState
   /** Once it is known. */
   readonly era?: Era | undefined
+  /** That a legacy one shook hands in last. */
+  readonly revision?: string | undefined
   /** How we reach it, once that is known. */
   readonly transport?: 'stdio' | 'socket' | 'streamable-http' | 'sse' | undefined
   /** Of its processes, where we have started them. */
@@ -55,6 +58,9 @@ const MAX_TEXT = 16_384
 
 /** What has happened to a server so far, made of its events. */
 export class ServerHistory {
+  /** How it was last found to speak, and in which revision of the legacy era. */
+  dialect: Dialect | undefined
+  revision: string | undefined
   #starts = 0
   #restarts = 0
   /** Ends that nobody wanted, after which it was not started yet. */
@@ -79,6 +85,8 @@ export class ServerHistory {
         this.#starting--
         this.#outcome = 'ready'
         this.#ready = { at: Date.now(), after: event.milliseconds }
+        this.dialect = event.dialect
+        this.revision = event.revision
         break
       case 'failed':
         this.#starting--

@@ -21,14 +21,7 @@ import { IsolationKeys } from './isolation-keys.js'
 import type { Link } from './link.js'
 import { type ModernConnection, ModernConnections } from './modern-connections.js'
 import { channelOpener, spareChannelOpener, type Target } from './open.js'
-import {
-  type Dialect,
-  eraOf,
-  type Opened,
-  type OpenedLegacy,
-  type Opener,
-  type OpenOptions,
-} from './opened.js'
+import { eraOf, type Opened, type OpenedLegacy, type Opener, type OpenOptions } from './opened.js'
 import { Pool } from './pool.js'
 import { relisten } from './relisten.js'
 import { isRemote, type RemoteTarget } from './remote.js'
@@ -102,8 +95,6 @@ class ServerUpstream implements Upstream, FrontSource {
   #rest: boolean
   #reached = false
   #noise = { 'too-large': 0, other: 0 }
-  /** How it was last found to speak. */
-  #dialect: Dialect | undefined
   readonly #history = new ServerHistory()
   #closed = false
 
@@ -122,9 +113,6 @@ class ServerUpstream implements Upstream, FrontSource {
       name: target.name,
       opener: isRemote(target) ? lateOpener(target) : channelOpener(target),
       spareOpener: isRemote(target) ? undefined : spareChannelOpener(target),
-      opened: dialect => {
-        this.#dialect = dialect
-      },
       open: this.#openOptions(),
       maxRestarts: options.maxRestarts ?? 5,
       maxConnections,
@@ -193,6 +181,7 @@ class ServerUpstream implements Upstream, FrontSource {
       ...counts,
       ...this.#history.report(counts.connections, this.secrets, programs),
       era: this.#era,
+      ...(this.#era === 'legacy' ? { revision: this.#history.revision } : {}),
       transport: this.#transport(),
     }
   }
@@ -203,8 +192,9 @@ class ServerUpstream implements Upstream, FrontSource {
 
   #transport(): UpstreamStatus['transport'] {
     if (!isRemote(this.#target)) return this.#target.transport
-    if (this.#dialect === undefined) return undefined
-    return this.#dialect === 'sse' ? 'sse' : 'streamable-http'
+    const { dialect } = this.#history
+    if (dialect === undefined) return undefined
+    return dialect === 'sse' ? 'sse' : 'streamable-http'
   }
 
   readonly direct: Handler = (request, context) => {

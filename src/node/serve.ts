@@ -329,7 +329,10 @@ function checkDashboard(dashboard: Dashboard, options: ServeOptions, http: boole
 }
 
 /** It sees all that comes, also what guards refuse. */
-function refusalsWatchedBy(dashboard: Dashboard, { onRefused }: ServeOptions): Pick<ServeOptions, 'onRefused'> {
+function refusalsWatchedBy(
+  dashboard: Dashboard,
+  { onRefused }: ServeOptions,
+): Pick<ServeOptions, 'onRefused'> {
   return {
     onRefused(request, reply, duration) {
       dashboard.refused(request, reply, duration)

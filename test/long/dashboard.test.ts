@@ -1,5 +1,6 @@
 /** The dashboard, in a real browser: what it shows, what it lets people do, and what hostile servers cannot do to it. */
 
+import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dashboard } from '../../src/dashboard/dashboard.js'
@@ -12,6 +13,7 @@ import { progressTokenOf } from '../../src/protocol/meta.js'
 import { type Chromium, startChromium } from '../fixtures/chromium.js'
 import { installedProgram } from '../fixtures/installed-program.js'
 import { postModern } from '../peers/raw-clients.js'
+import { startAnyport } from '../peers/start-anyport.js'
 
 const program = installedProgram('chromium', 'chromium-browser', 'google-chrome')
 
@@ -109,7 +111,7 @@ let chromium: Chromium
 const servers: Server[] = []
 const complaints: string[] = []
 
-async function open(server: Server): Promise<Page> {
+async function open(server: Pick<Server, 'dashboardUrl'>): Promise<Page> {
   const page = await chromium.page('about:blank')
   page.setDefaultTimeout(20_000)
   page.on('console', message => {
@@ -289,6 +291,29 @@ describe.skipIf(program === undefined)('the dashboard in Chromium', () => {
     await page.getByText('says it only reads').waitFor()
     expect(await isWide()).toBe(false)
     await page.context().close()
+  }, 60_000)
+
+  it('is the same from the bundled command', async () => {
+    const command = [
+      process.execPath,
+      fileURLToPath(new URL('../fixtures/everything-modern.mjs', import.meta.url)),
+    ]
+    const anyport = await startAnyport(command, { options: ['--dashboard'] })
+    const page = await open({ dashboardUrl: anyport.url.replace('/mcp', '/dashboard') })
+    await page.getByText('Live', { exact: true }).waitFor()
+    await page.locator('#servers tbody tr').getByText('running').waitFor()
+    await page.locator('#servers button').click()
+    await page.getByRole('button', { name: 'Try its tools' }).click()
+    await page.locator('.tools button').filter({ hasText: 'progress' }).first().click()
+    await page.getByRole('button', { name: 'Call', exact: true }).click()
+    await page
+      .locator('#try .pill')
+      .filter({ hasText: /Done|Error/ })
+      .waitFor()
+    await page.getByRole('tab', { name: 'Messages' }).click()
+    await page.locator('#messages tbody tr').filter({ hasText: 'tools/call progress' }).waitFor()
+    await page.context().close()
+    await anyport.stop()
   }, 60_000)
 
   it('has broken its own policy nowhere, and thrown nothing', () => {

@@ -86,6 +86,7 @@ it('shows each server of a gateway: era, transport, process, restarts, latencies
       status: expect.objectContaining({
         state: 'running',
         era: 'legacy',
+        revision: expect.stringMatching(/^\d{4}-/),
         restarts: 0,
         stderr: expect.any(Array),
       }),

@@ -79,7 +79,7 @@ export function details(dom: Elements, overview: Overview, links: DetailLinks) {
     setText(failure, overview.lastErrorOf(server) || 'None.')
     setClass(failure, overview.lastErrorOf(server) === '' ? 'quiet' : 'wrong break')
     const { latency } = traffic
-    fact('Era', own?.era)
+    fact('Era', own?.revision === undefined ? own?.era : `${own.era}, ${own.revision}`)
     fact('Transport', own === undefined ? 'in process' : own.transport)
     fact('Process', own?.pids.join(', '))
     fact('Starts', own && `${own.starts}, ${own.restarts} of them again`)

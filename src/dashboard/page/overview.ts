@@ -57,7 +57,13 @@ export function overview(dom: Elements, links: OverviewLinks) {
       },
     },
     { title: 'State', cell: pillCell(server => stateOf(server)) },
-    { title: 'Era', cell: textCell(({ status }) => status?.era) },
+    {
+      title: 'Era',
+      cell: textCell(
+        ({ status }) => status?.era,
+        ({ status }) => status?.revision,
+      ),
+    },
     {
       title: 'Transport',
       cell: textCell(({ status }) => (status === undefined ? 'in process' : status.transport)),
