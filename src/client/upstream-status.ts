@@ -90,11 +90,11 @@ export class ServerHistory {
         break
       case 'failed':
         this.#starting--
-        this.#fell(event.error, 'failed')
+        this.#fell(event.error)
         this.#due++
         break
       case 'exited':
-        this.#fell(event.error, 'failed')
+        this.#fell(event.error)
         this.#due++
         break
       case 'given-up':
@@ -135,8 +135,9 @@ export class ServerHistory {
     return connections > 0 ? 'running' : 'resting'
   }
 
-  #fell(error: Error, outcome: 'failed'): void {
-    this.#outcome = outcome
+  #fell(error: Error): void {
+    // That it was given up is told once, and holds until it starts.
+    if (this.#outcome !== 'given-up') this.#outcome = 'failed'
     this.#failure = { at: Date.now(), error }
   }
 }

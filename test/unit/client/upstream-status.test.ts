@@ -32,6 +32,8 @@ describe('what has happened to a server', () => {
     ['it runs for two', [STARTING, READY, STARTING, READY], 2, 'running', 2, 0],
     ['a second one is on its way', [STARTING, READY, STARTING], 2, 'running', 2, 0],
     ['it failed too often', [STARTING, FAILED, STARTING, FAILED, GIVEN_UP], 0, 'given-up', 2, 1],
+    ['it fails on', [STARTING, FAILED, GIVEN_UP, STARTING, FAILED], 0, 'given-up', 2, 1],
+    ['it was given up, and runs', [STARTING, FAILED, GIVEN_UP, STARTING, READY, EXITED], 0, 'failed', 2, 1],
     [
       'a spare one ended',
       [
