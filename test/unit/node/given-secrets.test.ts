@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import { connect } from '../../../src/node/connect.js'
 import { secretsOfEnvironment } from '../../../src/node/process/environment-secrets.js'
-import { secretsOfArguments } from '../../../src/node/process/spawn-error.js'
 
 it('what a program was given is secret, but for what says nothing', () => {
   const given = {
@@ -39,8 +38,8 @@ it('arguments are secret where they are masked in the name', () => {
     '--key',
     'x',
   ]
-  expect(secretsOfArguments(args)).toEqual(['planted-a', 'planted-b', 'X: planted-c', 'sk-planted-d'])
   const target = connect({ command: 'server', args, env: { OTHER: 'planted-env-1' } })
   expect(target.name).not.toContain('planted')
-  expect(target.secrets).toEqual(expect.arrayContaining(['planted-env-1', 'planted-b']))
+  // One letter is a part of most words.
+  expect(target.secrets).toEqual(['planted-env-1', 'planted-a', 'planted-b', 'X: planted-c', 'sk-planted-d'])
 })
