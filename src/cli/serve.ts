@@ -86,6 +86,7 @@ export async function serveParsed(fromLine: Parsed): Promise<number> {
       guards: guardsAround(governing, config === undefined ? definitions : undefined, target.name),
       onRefused: governing?.onRefused,
       dashboard,
+      onRefusedConnection: governing?.onRefusedConnection,
       clientInfo: { name: 'anyport', version: own },
       onEvent,
     })

@@ -3,12 +3,13 @@
 import { readFileSync } from 'node:fs'
 import type { Caller } from '../exchange/context.js'
 import { compose, type Middleware } from '../exchange/exchange.js'
+import type { RefusedConnection } from '../exchange/refused-connection.js'
 import { type AccessRule, type AccessRules, accessRules } from '../middleware/exchange/access-rules.js'
 import { audit, namedServer } from '../middleware/exchange/audit.js'
 import { authorization } from '../middleware/exchange/authorization.js'
 import { boundedRefusals } from '../middleware/exchange/bounded-refusals.js'
 import { type LimitOptions, limits } from '../middleware/exchange/limits.js'
-import { refusalRecord } from '../middleware/exchange/refusal-record.js'
+import { connectionRecord, refusalRecord } from '../middleware/exchange/refusal-record.js'
 import { isObject } from '../protocol/meta.js'
 import type { HttpFaceOptions } from '../transport/http-face.js'
 import { type AuditLogOptions, auditLog } from './audit/audit-log.js'
@@ -41,6 +42,8 @@ export interface Governing {
   readonly audienceOf: ((caller: Caller) => string) | undefined
   /** For `onRefused` of `serve`. */
   readonly onRefused: HttpFaceOptions['onRefused']
+  /** For `onRefusedConnection` of `serve`. */
+  readonly onRefusedConnection: ((refused: RefusedConnection) => void) | undefined
   /** Writes what is still to be recorded. */
   close(): Promise<void>
 }
@@ -64,6 +67,8 @@ export async function govern(options: GovernOptions): Promise<Governing> {
       sink === undefined
         ? undefined
         : (request, reply, duration) => void sink.write(refusalRecord(request, reply, duration)),
+    onRefusedConnection:
+      sink === undefined ? undefined : refused => void sink.write(connectionRecord(refused)),
     close: async () => {
       bounded?.flush()
       await log?.close()

@@ -9,6 +9,7 @@ import type { UpstreamOptions } from '../client/upstream-options.js'
 import type { Caller } from '../exchange/context.js'
 import { TransportError } from '../exchange/errors.js'
 import { compose, type Handler, type Middleware } from '../exchange/exchange.js'
+import type { RefusedConnection } from '../exchange/refused-connection.js'
 import type { LossKind, LossListener } from '../legacy/losses.js'
 import type { Sealer } from '../legacy/request-state.js'
 import type { AddressSet } from '../middleware/http/address-rules.js'
@@ -20,7 +21,6 @@ import type { HttpFaceOptions } from '../transport/http-face.js'
 import type { HttpAccess } from '../transport/open-access.js'
 import { framed } from './connect.js'
 import type { ServerGateway } from './gateway.js'
-import type { RefusedConnection } from './http/refused-connection.js'
 import { isLoopback } from './loopback.js'
 import { formatSocketAddress, listenSocket, type SocketAddress } from './socket.js'
 import type { TlsChange } from './tls/tls-change.js'
@@ -105,6 +105,8 @@ export interface ServeOptions
    * shown to people whom nobody has chosen. Default: none.
    */
   readonly dashboard?: Dashboard | undefined
+  /** Hears of each connection that was closed because there are too many, or because what came on it was no request. */
+  readonly onRefusedConnection?: ((refused: RefusedConnection) => void) | undefined
   readonly onEvent?: ((event: ServeEvent) => void) | undefined
 }
 
@@ -130,7 +132,7 @@ export type ServeEvent =
       readonly detail: string
       readonly count: number
     }
-  /** A connection over a limit was closed unread. */
+  /** A connection was closed because there are too many, or because what came on it was no request. */
   | ({ readonly type: 'connection-refused' } & RefusedConnection)
   /** A bug: something failed that no caller can be told about. */
   | { readonly type: 'error'; readonly error: unknown }
@@ -431,7 +433,11 @@ async function listenFace(
     maxClientsPerAddress: options.maxClientsPerAddress,
     // Behind a proxy, one address is all clients.
     ...(trusted === undefined ? {} : { uncounted: address => isLoopback(address) || trusted(address) }),
-    onRefusedConnection: refused => onEvent?.({ type: 'connection-refused', ...refused }),
+    onRefused: options.onRefused,
+    onRefusedConnection: refused => {
+      options.onRefusedConnection?.(refused)
+      onEvent?.({ type: 'connection-refused', ...refused })
+    },
     onError: error => onEvent?.({ type: 'error', error }),
   })
   return {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { rawConnection, sendRaw } from '../fixtures/raw-http.js'
+import { rawConnection, sendRaw as sendBytes } from '../fixtures/raw-http.js'
 import { type Anyport, startAnyport, until } from './start-anyport.js'
 
 const SERVER = fileURLToPath(new URL('../fixtures/processes/era-server.mjs', import.meta.url))
@@ -14,6 +14,9 @@ const SPECIAL = 'Größe & co'
 
 let folder: string
 let counter: string
+let audit: string
+/** Requests and connections that were refused so far, as whoever sent them saw it. */
+let refusals = 0
 let anyport: Anyport
 let port: number
 let honest: { stop(): Promise<number> }
@@ -29,7 +32,11 @@ beforeAll(async () => {
   }
   const config = join(folder, 'servers.json')
   await writeFile(config, JSON.stringify({ mcpServers: { one: program, [SPECIAL]: program } }))
-  anyport = await startAnyport([], { config, options: ['--config-client', 'claude-code'] })
+  audit = join(folder, 'audit.jsonl')
+  anyport = await startAnyport([], {
+    config,
+    options: ['--config-client', 'claude-code', '--audit', audit, '--audit-refusals', 'all'],
+  })
   port = Number(new URL(anyport.url).port)
   honest = honestClient()
 })
@@ -38,6 +45,15 @@ afterAll(async () => {
   await anyport?.stop()
   await rm(folder, { recursive: true, force: true })
 })
+
+/** Counts what is refused by the first server. */
+async function sendRaw(...given: Parameters<typeof sendBytes>) {
+  const outcome = await sendBytes(...given)
+  if (given[0] !== port) return outcome
+  const { replies, closed } = outcome
+  refusals += replies.length === 0 && closed ? 1 : replies.filter(({ status }) => status >= 400).length
+  return outcome
+}
 
 /** The words that the tool was called with. */
 const ran = async () => (await readFile(counter, 'utf8')).split('\n').filter(word => word !== '')
@@ -188,6 +204,7 @@ describe('a request that is too much is refused, and ends its connection', () =>
     const { replies, took } = await connection.outcome(1)
     clearInterval(pouring)
     connection.socket.destroy()
+    refusals += 1
     expect(replies.map(({ status }) => status)).toEqual([413])
     expect(replies[0]?.headers).toMatch(/connection: close/i)
     expect(took).toBeLessThan(8_000)
@@ -385,6 +402,27 @@ describe('in the end', () => {
     expect(words.filter(word => word.startsWith('honest'))).toHaveLength(calls)
     expect(anyport.log.filter(({ level }) => level === 'error')).toEqual([])
     expect((await fetch(new URL('/readyz', anyport.url))).status).toBe(200)
+  })
+
+  it('each refusal is on record once, whoever refused it, without what was sent', async () => {
+    const refused = async () =>
+      (await readFile(audit, 'utf8'))
+        .split('\n')
+        .filter(line => line.includes('"outcome":"refused"'))
+        .map(line => JSON.parse(line))
+    const end = performance.now() + 5_000
+    while ((await refused()).length < refusals && performance.now() < end)
+      await new Promise(resolve => setTimeout(resolve, 50))
+    const records = await refused()
+    expect(records).toHaveLength(refusals)
+    expect(new Set(records.map(({ reason }) => reason))).toEqual(
+      new Set(
+        'malformed framing headers host verb expectation origin not-found too-large header-mismatch no-session'.split(
+          ' ',
+        ),
+      ),
+    )
+    expect(JSON.stringify(records)).not.toMatch(/smuggled|garbage/)
   })
 })
 

@@ -1,6 +1,7 @@
 /** The record of a request that was refused before there was a call. */
 
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
+import type { RefusedConnection } from '../../exchange/refused-connection.js'
 import {
   HEADER_MISMATCH,
   INVALID_PARAMS,
@@ -52,6 +53,20 @@ export function refusalRecord(request: HttpRequest, reply: HttpReply, duration =
     duration: Math.round(duration * 1_000) / 1_000,
     requestSize: Number.isSafeInteger(length) ? length : undefined,
     responseSize: typeof body === 'string' ? body.length : undefined,
+  }
+}
+
+/** The record of a connection that ended without a request. What was sent is not recorded. */
+export function connectionRecord({ reason, address, ...more }: RefusedConnection): AuditRecord {
+  return {
+    time: isoOf(Date.now()),
+    binding: 'http',
+    address,
+    outcome: 'refused',
+    refusedBy: 'http',
+    reason,
+    status: 'status' in more ? more.status : undefined,
+    duration: 0,
   }
 }
 

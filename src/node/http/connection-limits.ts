@@ -1,16 +1,17 @@
 /** How many connections a server keeps, in all and for each address. */
 
 import type { Socket } from 'node:net'
+import type { ConnectionOverLimit } from '../../exchange/refused-connection.js'
 import { networkOf } from '../../middleware/exchange/network-of.js'
 import { isLoopback } from '../loopback.js'
-import type { RefusedConnection } from './refused-connection.js'
+import { addressOf } from './unreadable-connections.js'
 
 export interface ConnectionLimitsOptions {
   readonly maxClients: number
   readonly maxClientsPerAddress: number
   /** Addresses for which only `maxClients` counts. Default: those of this machine, where one address is everybody. */
   readonly uncounted?: ((address: string) => boolean) | undefined
-  readonly onRefusedConnection?: ((refused: RefusedConnection) => void) | undefined
+  readonly onRefusedConnection?: ((refused: ConnectionOverLimit) => void) | undefined
 }
 
 export class ConnectionLimits {
@@ -28,16 +29,17 @@ export class ConnectionLimits {
   /** Counts a connection until it closes; false for one too many, which is not counted. */
   admit(socket: Socket): boolean {
     const { maxClients, maxClientsPerAddress, onRefusedConnection } = this.#options
-    const address = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
+    const address = addressOf(socket)
     if (this.#open >= maxClients) {
-      onRefusedConnection?.({ limit: 'maxClients', allowed: maxClients, address })
+      onRefusedConnection?.({ reason: 'connections', limit: 'maxClients', allowed: maxClients, address })
       return false
     }
     // Without an address it has gone already.
     const counted = address === undefined || this.#isUncounted(address) ? undefined : networkOf(address)
     const before = counted === undefined ? 0 : (this.#byAddress.get(counted) ?? 0)
     if (before >= maxClientsPerAddress) {
-      onRefusedConnection?.({ limit: 'maxClientsPerAddress', allowed: maxClientsPerAddress, address })
+      const limit = 'maxClientsPerAddress'
+      onRefusedConnection?.({ reason: 'connections', limit, allowed: maxClientsPerAddress, address })
       return false
     }
     this.#open += 1

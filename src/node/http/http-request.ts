@@ -69,6 +69,12 @@ export class NodeHttpRequest implements HttpRequest {
     return this.incoming.rawHeaders.length / 2
   }
 
+  /** Of HTTP/1.1, and without the header that all those have. */
+  get lacksHost(): boolean {
+    const { headers, httpVersionMajor, httpVersionMinor } = this.incoming
+    return headers.host === undefined && httpVersionMajor === 1 && httpVersionMinor === 1
+  }
+
   get address(): string | undefined {
     return this.incoming.socket.remoteAddress
   }

@@ -4,12 +4,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { TransportError } from '../../exchange/errors.js'
-import type { HttpHandler } from '../../exchange/http.js'
+import type { HttpHandler, HttpReply, HttpRequest } from '../../exchange/http.js'
+import { because, refusal } from '../../exchange/http-reply.js'
+import type { RefusedConnection } from '../../exchange/refused-connection.js'
 import type { TlsIdentity } from '../tls/tls-identity.js'
 import { ConnectionLimits } from './connection-limits.js'
 import { NodeHttpRequest } from './http-request.js'
 import { httpWriter } from './http-writer.js'
-import type { RefusedConnection } from './refused-connection.js'
+import { hasRequest, refuseUnreadable } from './unreadable-connections.js'
 
 export interface ListenHttpOptions {
   /** Default 127.0.0.1. */
@@ -35,7 +37,9 @@ export interface ListenHttpOptions {
   readonly maxClientsPerAddress?: number | undefined
   /** Addresses that may have as many connections as all together, since many come from there: proxies. Default: this machine. */
   readonly uncounted?: ((address: string) => boolean) | undefined
-  /** Hears of each connection that was refused. */
+  /** Hears of each request that was refused before the handler saw it. */
+  readonly onRefused?: ((request: HttpRequest, reply: HttpReply) => void) | undefined
+  /** Hears of each connection that was closed because there are too many, or because what came on it was no request. */
   readonly onRefusedConnection?: ((refused: RefusedConnection) => void) | undefined
   /** Serves HTTPS, TLS 1.2 or later, as this identity. */
   readonly tls?: TlsIdentity | undefined
@@ -67,16 +71,18 @@ export async function listenHttp(
     maxClients = 10_000,
     maxClientsPerAddress = 1_000,
     uncounted,
-    onRefusedConnection,
+    onRefused,
+    onRefusedConnection = () => {},
     tls,
     onError = () => {},
   } = options
   checkLimits({ requestTimeout, maxHeaderSize, maxHeaders, maxClients, maxClientsPerAddress })
   let closing = false
-  const { serve, stop } = httpWriter(handler, {
+  const { serve, refuse, stop } = httpWriter(handler, {
     keepAliveInterval,
     stallTimeout,
     maxHeaders,
+    onRefused,
     onError,
     closing: () => closing,
   })
@@ -89,6 +95,8 @@ export async function listenHttp(
     // Longer than the usual 60 seconds of reverse proxies, so that it is they who end an idle connection.
     keepAliveTimeout: 65_000,
     maxHeaderSize,
+    // What Node itself answers is nowhere told.
+    requireHostHeader: false,
     noDelay: true,
     // Finds clients whose machine is gone.
     keepAlive: true,
@@ -96,7 +104,11 @@ export async function listenHttp(
   }
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (tls !== undefined) unused.delete(incoming.socket)
-    serve(new NodeHttpRequest(incoming, outgoing, false), outgoing)
+    hasRequest(incoming, outgoing)
+    const request = new NodeHttpRequest(incoming, outgoing, false)
+    // RFC 9112, section 3.2.
+    if (request.lacksHost) refuse(request, outgoing, NO_HOST)
+    else serve(request, outgoing)
   }
   const sockets = new Set<Socket>()
   const unused = new Set<Socket>()
@@ -111,8 +123,15 @@ export async function listenHttp(
   const server = secure ?? createServer(settings, onRequest)
   server.on('checkContinue', (incoming, outgoing) => {
     unused.delete(incoming.socket)
+    hasRequest(incoming, outgoing)
     serve(new NodeHttpRequest(incoming, outgoing, true), outgoing)
   })
+  server.on('checkExpectation', (incoming, outgoing) => {
+    unused.delete(incoming.socket)
+    hasRequest(incoming, outgoing)
+    refuse(new NodeHttpRequest(incoming, outgoing, true), outgoing, UNEXPECTED)
+  })
+  refuseUnreadable(server, onRefusedConnection)
   const limits = new ConnectionLimits({ maxClients, maxClientsPerAddress, uncounted, onRefusedConnection })
   server.on('connection', socket => {
     if (limits.admit(socket)) keep(sockets)(socket)
@@ -148,6 +167,9 @@ export async function listenHttp(
     },
   }
 }
+
+const NO_HOST = because(refusal(400, 'A request of HTTP/1.1 has a Host header'), 'host')
+const UNEXPECTED = because(refusal(417, 'Only 100-continue can be expected'), 'expectation')
 
 /** Without a limit one slow or greedy client keeps out all others; `node:http` takes 0 for none. */
 function checkLimits(limits: Readonly<Record<string, number>>): void {

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { HttpHandler, HttpReply, HttpRequest } from '../../exchange/http.js'
-import { failureReply, refusal } from '../../exchange/http-reply.js'
+import { because, failureReply, refusal } from '../../exchange/http-reply.js'
 import { HttpStream } from './http-stream.js'
 import { closeWithConnection } from './queued-replies.js'
 
@@ -13,6 +13,8 @@ export interface HttpWriterOptions {
   readonly stallTimeout: number
   /** How many header lines a request may have. Default 256. */
   readonly maxHeaders?: number | undefined
+  /** Hears of each request that the handler does not see. */
+  readonly onRefused?: ((request: HttpRequest, reply: HttpReply) => void) | undefined
   readonly onError: (error: unknown) => void
   /** Connections are not to be used again. */
   readonly closing: () => boolean
@@ -28,6 +30,8 @@ interface WrittenRequest extends HttpRequest {
 export interface HttpWriter {
   /** Has a request answered. */
   readonly serve: (request: WrittenRequest, outgoing: ServerResponse) => void
+  /** Answers one that no handler is to see, and ends its connection. */
+  readonly refuse: (request: WrittenRequest, outgoing: ServerResponse, reply: HttpReply) => void
   readonly stop: () => void
 }
 
@@ -37,7 +41,7 @@ const HIGH_WATER = 64 * 1024
 const ENCODE_ABOVE = 64 * 1024
 
 export function httpWriter(handler: HttpHandler, options: HttpWriterOptions): HttpWriter {
-  const { keepAliveInterval, stallTimeout, maxHeaders = 256, onError, closing } = options
+  const { keepAliveInterval, stallTimeout, maxHeaders = 256, onRefused, onError, closing } = options
   const streams = new Streams(keepAliveInterval)
 
   const write = ({ status, headers, body, keepAlive }: HttpReply, outgoing: ServerResponse) => {
@@ -54,7 +58,8 @@ export function httpWriter(handler: HttpHandler, options: HttpWriterOptions): Ht
     if (outgoing.writableLength > HIGH_WATER) outgoing.setTimeout(stallTimeout)
   }
 
-  const serve: HttpWriter['serve'] = (request, outgoing) => {
+  /** What writes the reply to a request. */
+  const replying = (request: WrittenRequest, outgoing: ServerResponse) => {
     closeWithConnection(outgoing)
     const send = (value: HttpReply) => {
       // A client that stays connected would hold up our end; one whose body we left unread cannot go on.
@@ -73,18 +78,29 @@ export function httpWriter(handler: HttpHandler, options: HttpWriterOptions): Ht
         fail(error)
       }
     }
+    return { reply, fail }
+  }
+
+  const refuse: HttpWriter['refuse'] = (request, outgoing, reply) => {
+    request.unread = true
+    onRefused?.(request, reply)
+    replying(request, outgoing).reply(reply)
+  }
+
+  const serve: HttpWriter['serve'] = (request, outgoing) => {
     if (request.headerCount > maxHeaders) {
-      request.unread = true
-      reply(refusal(431, `More than ${maxHeaders} headers (--max-headers)`))
+      const reply = refusal(431, `More than ${maxHeaders} headers (--max-headers)`)
+      refuse(request, outgoing, because(reply, 'headers'))
       return
     }
+    const { reply, fail } = replying(request, outgoing)
     try {
       handler(request).then(reply, fail)
     } catch (error) {
       fail(error)
     }
   }
-  return { serve, stop: () => streams.stop() }
+  return { serve, refuse, stop: () => streams.stop() }
 }
 
 function writeText(

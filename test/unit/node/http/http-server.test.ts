@@ -253,7 +253,9 @@ describe('limits', () => {
     const second = await get(server)
     const third = await raw(server)
     await until(third.ended, 'the end of the third')
-    expect(refused).toEqual([{ limit: 'maxClientsPerAddress', allowed: 2, address: '127.0.0.1' }])
+    expect(refused).toEqual([
+      { reason: 'connections', limit: 'maxClientsPerAddress', allowed: 2, address: '127.0.0.1' },
+    ])
     first.destroy()
     await until(() => first.closed, 'the end of the first')
     await new Promise(resolve => setTimeout(resolve, 50))
