@@ -28,6 +28,9 @@ export const CONNECT_OPTIONS = {
     'max-message',
     'max-depth',
     'max-parked',
+    'pin',
+    'pin-file',
+    'validate-arguments',
     'log-level',
     'log-format',
     'quiet',
@@ -43,6 +46,10 @@ export const CONNECT: CommandSpec = {
     [
       'with a token from the environment; single quotes keep the shell away from it',
       "anyport connect https://mcp.example.com/mcp --header 'Authorization: Bearer ${EXAMPLE_TOKEN}'",
+    ],
+    [
+      'only with the tools that you have looked at; anyport pin notes them',
+      'anyport connect --pin strict --pin-file ~/mcp-pins.json https://mcp.example.com/mcp',
     ],
     ['one connection for all your editors', 'anyport connect --shared https://mcp.example.com/mcp'],
     ['on a Unix socket', 'anyport connect http+unix://%2Frun%2Fserver.sock/mcp'],

@@ -54,7 +54,7 @@ export const PIN: CommandSpec = {
     'anyport pin --accept [NAME...] [options] ...',
   ],
   summary:
-    'Notes what servers say about themselves, their tools, prompts and resources, so that "anyport serve --pin" notices when that becomes something else.',
+    'Notes what servers say about themselves, their tools, prompts and resources, so that "--pin" of anyport serve and anyport connect notices when that becomes something else.',
   examples: [
     ['the servers of anyport.json', 'anyport pin'],
     ['has anything changed? the exit code is 1 if so', 'anyport pin --check'],

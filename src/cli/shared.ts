@@ -88,11 +88,7 @@ async function reach(entry: SharedEntry, folder: string): Promise<Reached> {
 
 async function commandEntry({ options, positionals, rest, given }: Parsed): Promise<SharedEntry> {
   if (!options.stdio) throw new UsageError('--shared is for --stdio: write --stdio --shared')
-  for (const name of given) {
-    const { group } = SERVE_OPTIONS[name as keyof typeof SERVE_OPTIONS]
-    if (OF_OTHER_FACES.includes(group ?? '') || name === 'socket' || name === 'tcp')
-      throw new UsageError(`--${name} does not go with --shared, which serves a command on stdio`)
-  }
+  refuseGroups(given, OF_OTHER_FACES, ['socket', 'tcp'])
   const [command, ...args] = rest ?? []
   if (positionals.length > 0 || command === undefined)
     throw new UsageError(
@@ -112,6 +108,7 @@ async function commandEntry({ options, positionals, rest, given }: Parsed): Prom
 }
 
 async function addressEntry({ options, positionals, given }: Parsed): Promise<SharedEntry> {
+  refuseGroups(given, ['What callers may do'])
   const url = positionals[0] as string
   if (/^(socket:|tcp:)/i.test(url))
     throw new UsageError(`--shared is for what is called by HTTP, not for ${nameOfUrl(url)}`)
@@ -168,6 +165,19 @@ async function filesOf({ 'env-file': files }: Parsed['options']) {
     return files.map(readEnvFile)
   } catch (error) {
     throw error instanceof TypeError ? new UsageError(error.message) : error
+  }
+}
+
+/** Those who share a server have one background, which does these things for none of them. */
+function refuseGroups(
+  given: Parsed['given'],
+  groups: readonly string[],
+  names: readonly string[] = [],
+): void {
+  for (const name of given) {
+    const { group } = SERVE_OPTIONS[name as keyof typeof SERVE_OPTIONS]
+    if (groups.includes(group ?? '') || names.includes(name))
+      throw new UsageError(`--${name} does not go with --shared`)
   }
 }
 
