@@ -6,7 +6,11 @@ import { dirname, join } from 'node:path'
 
 const count = Number(process.argv[2] ?? 10_000)
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs')
-const tests = ['test/unit/config/round-trip.test.ts', 'test/unit/config/edit-in-place.test.ts']
+const tests = [
+  'test/unit/config/round-trip.test.ts',
+  'test/unit/config/edit-in-place.test.ts',
+  'test/unit/config/inputs.test.ts',
+]
 const { status } = spawnSync(process.execPath, [vitest, 'run', '--project', 'unit', ...tests], {
   stdio: 'inherit',
   env: { ...process.env, CONFIG_RUNS: String(count) },

@@ -18,9 +18,9 @@ export { client } from './client/server-client.js'
 export type { Dashboard, DashboardSource, ServedServer, ServingStatus } from './client/serving-status.js'
 export type { EraMemory } from './client/upstream-options.js'
 export type { UpstreamFailure, UpstreamState, UpstreamStatus } from './client/upstream-status.js'
+export type { ConfigInput } from './config/inputs.js'
 export type { Problem } from './config/problem.js'
 export { ConfigError } from './config/problem.js'
-export type { ConfigInput } from './config/read-config.js'
 export type {
   GatewaySettings,
   RemoteServer,

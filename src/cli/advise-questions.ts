@@ -1,7 +1,7 @@
 /** Asks a person for what the command line does not say. */
 
 import { CLIENTS } from '../config/clients.js'
-import type { ConfigInput } from '../config/read-config.js'
+import type { ConfigInput } from '../config/inputs.js'
 import { RUNS, SERVER_IS, USERS } from './advise-options.js'
 import { type AdviseArguments, type AdviseOptions, commandOf, kindOf } from './advise-situation.js'
 import { UsageError } from './arguments.js'

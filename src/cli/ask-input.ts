@@ -2,7 +2,7 @@
 
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import type { ConfigInput } from '../config/read-config.js'
+import type { ConfigInput } from '../config/inputs.js'
 
 export interface AskInputOptions {
   /** Ends the wait, as if nothing had been answered. */

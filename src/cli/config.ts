@@ -4,6 +4,8 @@ import { resolve } from 'node:path'
 import type { Launcher } from '../config/bridge.js'
 import type { Client } from '../config/client.js'
 import { equalValues, placeToEdit, removeServer, setServer } from '../config/edit-config.js'
+import type { Note } from '../config/entry-writer.js'
+import { type ConfigInput, declareInputs } from '../config/inputs.js'
 import { nearest } from '../config/nearest.js'
 import type { ReadConfig } from '../config/read-config.js'
 import type { UnresolvedEntry } from '../config/server-entry.js'
@@ -203,13 +205,20 @@ async function convertServers({ options, positionals }: Command): Promise<number
   const syntax = await syntaxOf('', client.syntax)
   let text = ''
   let refused = failed
+  const written: UnresolvedEntry[] = []
   for (const entry of entries) {
     const { value, notes } = writeServer(entry, client, { launcher: launcherOf(options) })
     tellNotes(notes)
     if (value === undefined) refused = true
-    else text = setServer(text, syntax, placeToEdit(text, syntax, client), entry.name, value)
+    else {
+      text = setServer(text, syntax, placeToEdit(text, syntax, client), entry.name, value)
+      written.push(entry)
+    }
   }
-  write(text)
+  const place = placeToEdit(text, syntax, client)
+  const declared = declareInputs(text, syntax, client, place, written, read.inputs)
+  tellNotes(declared.notes)
+  write(declared.text)
   return refused ? 1 : 0
 }
 
@@ -233,7 +242,7 @@ async function writeChosen(
   }
   const chosen = read.servers.filter(({ name }) => names.length === 0 || names.includes(name))
   const { entries, failed } = await prepared(chosen, read, options)
-  const code = await writeAll(entries, target, options)
+  const code = await writeAll(entries, target, options, read.inputs)
   return failed ? 1 : code
 }
 
@@ -253,6 +262,7 @@ async function writeAll(
   given: readonly UnresolvedEntry[],
   { file, client, folder }: Target,
   options: ConfigOptions,
+  inputs: readonly ConfigInput[] = [],
 ): Promise<number> {
   const { text, syntax } = await openConfig(file, client)
   const owner = client ?? ownerOf(file, text ?? '', syntax)
@@ -266,10 +276,11 @@ async function writeAll(
   }
   const taken = new Set<string>()
   const same = new Set<string>()
+  let inputNotes: readonly Note[] = []
   const edit = (before: string) => {
     taken.clear()
     same.clear()
-    return written.reduce((current, { entry: { name }, value }) => {
+    const after = written.reduce((current, { entry: { name }, value }) => {
       const place = placeToEdit(current, syntax, owner, folder)
       const known = valueAt(current, syntax, [...place.path, name])
       if (known !== undefined && equalValues(known, value)) same.add(name)
@@ -279,9 +290,15 @@ async function writeAll(
       }
       return setServer(current, syntax, place, name, value)
     }, before)
+    const place = placeToEdit(after, syntax, owner, folder)
+    const entries = written.flatMap(({ entry }) => (taken.has(entry.name) ? [] : [entry]))
+    const declared = declareInputs(after, syntax, owner, place, entries, inputs)
+    inputNotes = declared.notes
+    return declared.text
   }
   if (options['dry-run']) write(located(file, text ?? '', edit))
   else if (written.length > 0) await update(file, edit, isShared(file, owner, options) ? 0o666 : 0o600)
+  tellNotes(inputNotes)
   for (const name of taken)
     tell(`${file}: another server is called ${JSON.stringify(name)} already; --replace replaces it`)
   for (const { entry } of written) {

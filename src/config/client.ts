@@ -19,6 +19,8 @@ export interface Client {
   /** Files in a project's folder. */
   readonly projectFiles: readonly string[]
   readonly variables: VariableSyntax
+  /** Declares what a person is asked for in a list `inputs` beside its servers. */
+  readonly inputs?: boolean
   /** The key at the root that switches tools of all servers on and off: globs of `SERVER_TOOL` with `true` or `false`. */
   readonly toolSwitches?: string
   /** The fields in which references are replaced. Default: all texts. */

@@ -9,7 +9,9 @@ import {
   nextLineOf,
   nodeAt,
   type PlainObject,
+  type PlainValue,
   type ServersPlace,
+  type SourceList,
   type SourceMap,
   type Syntax,
   SyntaxProblem,
@@ -19,6 +21,7 @@ import {
 export const jsoncSyntax: Syntax = {
   parse: text => parseJsonc(splitMark(text)[1]),
   set: (text, place, name, value) => edited(text, body => set(body, place, name, value)),
+  append: (text, path, item) => edited(text, body => append(body, path, item)),
   remove: (text, place, name) => edited(text, body => remove(body, place, name)),
 }
 
@@ -29,17 +32,29 @@ function edited(text: string, edit: (body: string) => string): string {
 
 function set(text: string, { path, list }: ServersPlace, name: string, value: PlainObject): string {
   if (list) throw new SyntaxProblem(0, 'lists of servers are not edited in JSON')
+  return setAt(text, [...path, name], value)
+}
+
+function append(text: string, path: readonly string[], item: PlainObject): string {
+  const list = nodeAt(parseJsonc(text), path)
+  if (list === undefined) return setAt(text, path, [item])
+  if (list.kind !== 'list')
+    throw new SyntaxProblem(list.start, `expected ${JSON.stringify(path.join('.'))} to be a list in [ ]`)
+  return insert(text, list, undefined, item)
+}
+
+function setAt(text: string, path: readonly string[], value: PlainValue): string {
   const root = parseJsonc(text)
   if (root === undefined) {
     const blank = text.trim() === ''
-    const whole = nested([...path, name], value) as PlainObject
+    const whole = nested(path, value)
     const written = JSON.stringify(whole, undefined, indentUnitOf(text)).replaceAll('\n', lineBreakOf(text))
     return `${blank ? '' : text.replace(/\s*$/, lineBreakOf(text))}${written}${lineBreakOf(text)}`
   }
   if (root.kind !== 'map') throw new SyntaxProblem(root.start, 'expected an object in { }')
   // The deepest object on the way that exists already.
   let map: SourceMap = root
-  const way = [...path, name]
+  const way = [...path]
   while (way.length > 1) {
     const next = entryOf(map, way[0] as string)?.node
     if (next === undefined) break
@@ -88,34 +103,45 @@ function withoutBlankLines(text: string, start: number, end: number): string {
   return splice(text, aloneBefore ? start : start - before, end, '')
 }
 
-function insert(text: string, map: SourceMap, key: string, value: PlainObject): string {
+/** Behind what a map or, without a key, a list has already. */
+function insert(
+  text: string,
+  holder: SourceMap | SourceList,
+  key: string | undefined,
+  value: PlainValue,
+): string {
   const lineBreak = lineBreakOf(text)
-  const close = map.end - 1
-  const last = [...map.entries.values()].at(-1)
-  const first = [...map.entries.values()][0]
+  const close = holder.end - 1
+  const label = key === undefined ? '' : `${JSON.stringify(key)}: `
+  const inside =
+    holder.kind === 'list'
+      ? holder.items.map(node => ({ keyStart: node.start, node }))
+      : [...holder.entries.values()]
+  const last = inside.at(-1)
+  const first = inside[0]
   if (last === undefined || first === undefined) {
-    const outer = indentAt(text, map.start)
+    const outer = indentAt(text, holder.start)
     const inner = outer + indentUnitOf(text)
-    const entry = `${JSON.stringify(key)}: ${write(text, value, inner)}`
-    const inside = text.slice(map.start + 1, close)
+    const entry = label + write(text, value, inner)
+    const blank = text.slice(holder.start + 1, close)
     // Comments stay where they are.
-    const kept = inside.trim() === '' ? '' : inside.replace(/\s+$/, '')
-    return splice(text, map.start + 1, close, `${kept}${lineBreak}${inner}${entry}${lineBreak}${outer}`)
+    const kept = blank.trim() === '' ? '' : blank.replace(/\s+$/, '')
+    return splice(text, holder.start + 1, close, `${kept}${lineBreak}${inner}${entry}${lineBreak}${outer}`)
   }
   const comma = skipBlanks(text, last.node.end)
   const trailing = text[comma] === ','
-  if (!text.slice(map.start, close).includes('\n')) {
-    const entry = `${JSON.stringify(key)}: ${JSON.stringify(value)}`
+  if (!text.slice(holder.start, close).includes('\n')) {
+    const entry = label + JSON.stringify(value)
     const end = trailing ? comma + 1 : last.node.end
     return splice(text, end, end, trailing ? ` ${entry},` : `, ${entry}`)
   }
   const own = text.slice(lineStartOf(text, first.keyStart), first.keyStart)
-  const indent = own.trim() === '' ? own : indentAt(text, map.start) + indentUnitOf(text)
-  const entry = `${JSON.stringify(key)}: ${write(text, value, indent)}`
+  const indent = own.trim() === '' ? own : indentAt(text, holder.start) + indentUnitOf(text)
+  const entry = label + write(text, value, indent)
   // Behind comments that follow the last entry: they belong to it.
   const end = endOfContent(text, trailing ? comma + 1 : last.node.end, close)
   const closesOnOwnLine = text.slice(lineStartOf(text, close), close).trim() === ''
-  const tail = closesOnOwnLine ? '' : lineBreak + indentAt(text, map.start)
+  const tail = closesOnOwnLine ? '' : lineBreak + indentAt(text, holder.start)
   const withEntry = splice(text, end, end, `${lineBreak}${indent}${entry}${trailing ? ',' : ''}${tail}`)
   return trailing ? withEntry : splice(withEntry, last.node.end, last.node.end, ',')
 }
@@ -132,7 +158,7 @@ function endOfContent(text: string, from: number, to: number): number {
   return end
 }
 
-function write(text: string, value: PlainObject, indent: string): string {
+function write(text: string, value: PlainValue, indent: string): string {
   return JSON.stringify(value, undefined, indentUnitOf(text)).replaceAll('\n', lineBreakOf(text) + indent)
 }
 
@@ -141,9 +167,9 @@ function indentAt(text: string, offset: number): string {
   return /^[ \t]*/.exec(text.slice(lineStartOf(text, offset), offset))?.[0] ?? ''
 }
 
-function nested(path: readonly string[], value: PlainObject): PlainObject {
+function nested(path: readonly string[], value: PlainValue): PlainValue {
   // `fromEntries` defines, where an assignment would take some names for something else.
-  return path.reduceRight<PlainObject>((inner, key) => Object.fromEntries([[key, inner]]), value)
+  return path.reduceRight<PlainValue>((inner, key) => Object.fromEntries([[key, inner]]), value)
 }
 
 function splice(text: string, start: number, end: number, replacement: string): string {

@@ -5,6 +5,7 @@ import { CLIENTS, detectClient, placeOfServers } from './clients.js'
 import { describe, Reading, type ValueChecks } from './fields.js'
 import { placeOfFolder } from './folder-place.js'
 import type { GuardEntry } from './guard-settings.js'
+import { type ConfigInput, readInputs } from './inputs.js'
 import { nearest } from './nearest.js'
 import type { Problem } from './problem.js'
 import { readServer } from './read-server.js'
@@ -51,16 +52,6 @@ export interface ReadConfig {
   readonly problems: readonly Problem[]
 }
 
-/** A value that a person is asked for. */
-export interface ConfigInput {
-  readonly id: string
-  readonly description: string
-  readonly secret: boolean
-  readonly fallback?: string
-  /** Where it is one of these. */
-  readonly choices?: readonly string[]
-}
-
 /** Never throws: what is wrong is in `problems`, and entries that have an error are left out. */
 export function readConfig(
   { file, text, syntax }: ConfigText,
@@ -104,7 +95,7 @@ export function readConfig(
     servers: servers.map(server => withSettings(server, settings.servers.get(server.name))),
     gateway: settings.gateway,
     guards: settings.guards,
-    inputs: readInputs(root),
+    inputs: readInputs(root, place),
     problems: reading.problems,
   }
 }
@@ -218,37 +209,4 @@ function warnOfSettings(reading: Reading, root: SourceNode, name: string): void 
 function withSettings(server: UnresolvedEntry, settings: ServerSettings | undefined): UnresolvedEntry {
   if (settings === undefined || Object.keys(settings).length === 0) return server
   return { ...server, settings: { ...settings, ...server.settings } }
-}
-
-/** As VS Code declares them; `undefined` parts are left to whoever asks. */
-function readInputs(root: SourceNode): ConfigInput[] {
-  const list = nodeAt(root, ['inputs'])
-  if (list?.kind !== 'list') return []
-  return list.items.flatMap(item => {
-    const id = textAt(item, 'id')
-    if (id === undefined) return []
-    const password = nodeAt(item, ['password'])
-    const fallback = textAt(item, 'default')
-    const options = nodeAt(item, ['options'])
-    const choices =
-      options?.kind === 'list'
-        ? options.items.flatMap(option =>
-            option.kind === 'scalar' ? [String(option.value)] : (textAt(option, 'value') ?? []),
-          )
-        : undefined
-    return [
-      {
-        id,
-        description: textAt(item, 'description') ?? id,
-        secret: password?.kind === 'scalar' && password.value === true,
-        ...(fallback === undefined ? {} : { fallback }),
-        ...(choices === undefined ? {} : { choices }),
-      },
-    ]
-  })
-}
-
-function textAt(node: SourceNode, key: string): string | undefined {
-  const value = nodeAt(node, [key])
-  return value?.kind === 'scalar' && typeof value.value === 'string' ? value.value : undefined
 }

@@ -51,6 +51,8 @@ export interface Syntax {
   parse(text: string): SourceNode | undefined
   /** The text with the server of that name set; all around it stays as it is. */
   set(text: string, place: ServersPlace, name: string, value: PlainObject): string
+  /** The text with one more item at the end of a list, which may be missing; all around it stays as it is. */
+  append(text: string, path: readonly string[], item: PlainObject): string
   /** The text without that server; the same text where there is none. */
   remove(text: string, place: ServersPlace, name: string): string
 }

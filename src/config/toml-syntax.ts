@@ -21,6 +21,9 @@ export const tomlSyntax: Syntax = {
     const [mark, body] = splitMark(text)
     return mark + set(body, place, name, value)
   },
+  append() {
+    throw new SyntaxProblem(0, 'inputs are not declared in TOML')
+  },
   remove(text, place, name) {
     const [mark, body] = splitMark(text)
     return mark + remove(body, [...place.path, name])

@@ -3,7 +3,6 @@
 import { bridgedServer } from './bridge.js'
 import type { Client } from './client.js'
 import { EntryWriter, isMap, type Note, type WriteOptions } from './entry-writer.js'
-import { inputsOf } from './resolve.js'
 import type { UnresolvedEntry } from './server-entry.js'
 import { writeServerSettings } from './settings.js'
 import type { PlainObject, PlainValue } from './source.js'
@@ -40,7 +39,6 @@ export function writeServer(entry: UnresolvedEntry, client: Client, options: Wri
 
 function writeKind(writer: EntryWriter): void {
   const { server } = writer.entry
-  noteInputs(writer)
   if (server.kind === 'stdio') {
     writeStdio(writer, server)
     if (bridgedServer(server) !== undefined) {
@@ -49,17 +47,6 @@ function writeKind(writer: EntryWriter): void {
     return
   }
   writeElsewhere(writer, server)
-}
-
-function noteInputs(writer: EntryWriter): void {
-  if (writer.client.id !== 'vscode') return
-  for (const id of inputsOf([writer.entry])) {
-    writer.note(
-      `inputs.${id}`,
-      'changed',
-      `VS Code asks for ${JSON.stringify(id)} where its "inputs" declare it; see to it that they do`,
-    )
-  }
 }
 
 function writeDescription(writer: EntryWriter): void {

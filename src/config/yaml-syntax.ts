@@ -37,6 +37,10 @@ export const yamlSyntax: Syntax = {
     const [mark, body] = splitMark(text)
     return mark + set(body, place, name, value)
   },
+  append(text, path, item) {
+    const [mark, body] = splitMark(text)
+    return mark + put(body, path, [item], (holder, pair) => setItem(body, holder, item, undefined, pair))
+  },
   remove(text, place, name) {
     const [mark, body] = splitMark(text)
     return mark + remove(body, place, name)
@@ -106,28 +110,47 @@ function rangeOf(node: Node | null | undefined): readonly [start: number, valueE
   return node?.range ?? [0, 0, 0]
 }
 
-function set(text: string, place: ServersPlace, name: string, value: PlainObject): string {
+/** Puts into what stands at a path: whole where there is nothing yet, else as `add` does it. */
+function put(
+  text: string,
+  path: readonly string[],
+  whole: unknown,
+  add: (holder: Node, pair: Pair | undefined) => string,
+): string {
   const document = parse(text)
-  const lineBreak = lineBreakOf(text)
   if (document.contents === null) {
-    const written = block(nested(place.path, container(place, name, value)), '', lineBreak)
+    const lineBreak = lineBreakOf(text)
+    const written = block(nested(path, whole), '', lineBreak)
     return `${text === '' || text.endsWith('\n') ? text : text + lineBreak}${written}`
   }
   let holder = document.contents as Node
-  const way = [...place.path]
+  const way = [...path]
   let pair: Pair | undefined
   while (way.length > 0) {
     if (!isMap(holder)) throw new SyntaxProblem(rangeOf(holder)[0], `expected a map with the key ${way[0]}`)
     const next = pairOf(holder, way[0] as string)
-    if (next === undefined)
-      return insertPair(text, holder, way[0] as string, nested(way.slice(1), container(place, name, value)))
+    if (next === undefined) return insertPair(text, holder, way[0] as string, nested(way.slice(1), whole))
     pair = next
     way.shift()
-    if (isEmpty(next.value as Node | null))
-      return fillPair(text, next, nested(way, container(place, name, value)))
+    if (isEmpty(next.value as Node | null)) return fillPair(text, next, nested(way, whole))
     holder = next.value as Node
   }
-  if (place.list) return setItem(text, holder, name, value, pair)
+  return add(holder, pair)
+}
+
+function set(text: string, place: ServersPlace, name: string, value: PlainObject): string {
+  if (place.list) {
+    const item = { name, ...value }
+    return put(text, place.path, [item], (holder, pair) =>
+      setItem(text, holder, item, isSeq(holder) ? itemOf(holder, name) : undefined, pair),
+    )
+  }
+  return put(text, place.path, Object.fromEntries([[name, value]]), holder =>
+    setPair(text, holder, name, value),
+  )
+}
+
+function setPair(text: string, holder: Node, name: string, value: PlainObject): string {
   if (!isMap(holder)) throw new SyntaxProblem(rangeOf(holder)[0], 'expected a map of servers')
   const existing = pairOf(holder, name)
   if (existing === undefined) return insertPair(text, holder, name, value)
@@ -137,25 +160,24 @@ function set(text: string, place: ServersPlace, name: string, value: PlainObject
     return splice(text, start, end, JSON.stringify(value))
   }
   const [start, end] = linesOf(text, rangeOf(key)[0], existing.value as Node | null, key)
-  return splice(text, start, end, block(Object.fromEntries([[name, value]]), columnOf(text, key), lineBreak))
-}
-
-function container(place: ServersPlace, name: string, value: PlainObject) {
-  return place.list ? [{ name, ...value }] : Object.fromEntries([[name, value]])
+  return splice(
+    text,
+    start,
+    end,
+    block(Object.fromEntries([[name, value]]), columnOf(text, key), lineBreakOf(text)),
+  )
 }
 
 /** Items of a list of servers know their names themselves. */
 function setItem(
   text: string,
   holder: Node,
-  name: string,
-  value: PlainObject,
+  item: PlainObject,
+  existing: Node | undefined,
   pair: Pair | undefined,
 ): string {
-  if (!isSeq(holder)) throw new SyntaxProblem(rangeOf(holder)[0], 'expected a list of servers')
+  if (!isSeq(holder)) throw new SyntaxProblem(rangeOf(holder)[0], 'expected a list')
   const lineBreak = lineBreakOf(text)
-  const item = { name, ...value }
-  const existing = itemOf(holder, name)
   if (holder.flow) {
     const last = holder.items.at(-1) as Node | undefined
     if (existing !== undefined) {

@@ -244,6 +244,30 @@ describe('anyport config', () => {
     expect(statSync(join(folder, 'home/.codex/config.toml')).mode & 0o777).toBe(0o600)
   })
 
+  it('what VS Code asks for is declared with the servers, there and back', async () => {
+    const input = { type: 'promptString', id: 'api-key', description: 'Key', password: true }
+    const server = { type: 'stdio', command: 'x', env: { KEY: '${input:api-key}' } }
+    const theirs = { inputs: [input], servers: { asks: server } }
+    file('home/.config/Code/User/mcp.json', JSON.stringify(theirs))
+    const told =
+      'changed: asks: inputs.api-key: anyport asks for "api-key" at each start on a terminal; elsewhere the variable ANYPORT_INPUT_API_KEY has to have its value\n'
+    expect(await config('import', '--from', 'vscode')).toMatchObject({ code: 0, stderr: told })
+    const { type: _, ...plain } = server
+    expect(JSON.parse(read('anyport.json'))).toEqual({ mcpServers: { asks: plain }, inputs: [input] })
+    const again = await config('import', '--from', 'vscode')
+    expect([again.code, again.stderr]).toEqual([0, ''])
+    const back = await config('export', '--to', 'vscode', '--scope', 'project')
+    expect([back.code, back.stderr]).toEqual([0, ''])
+    expect(JSON.parse(read('.vscode/mcp.json'))).toEqual(theirs)
+    const converted = await config('convert', '.vscode/mcp.json', '--to', 'anyport')
+    expect([converted.code, JSON.parse(converted.stdout).inputs]).toEqual([0, [input]])
+    const cursor = await config('export', '--to', 'cursor')
+    expect(cursor).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('refused: asks: server.env.KEY'),
+    })
+  })
+
   it('secrets are written only where that is asked for; what needs one is refused otherwise', async () => {
     await config('add', 'local', '--env', 'SECRET', '--', 'x')
     const refused = await config('export', '--to', 'claude-desktop')

@@ -14,6 +14,7 @@ export const anyport: Client = {
   },
   projectFiles: ['anyport.json', 'mcp.json'],
   variables: anyportVariables,
+  inputs: true,
   fields: {
     command: 'command',
     args: 'args',

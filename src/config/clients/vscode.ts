@@ -19,6 +19,7 @@ export const vscode: Client = {
   },
   projectFiles: ['.vscode/mcp.json'],
   variables: colonVariables('vscode', ['input', 'folder']),
+  inputs: true,
   fields: {
     command: 'command',
     args: 'args',

@@ -43,6 +43,12 @@ it('allows whatever is written', () => {
   )
 })
 
+it('allows inputs as VS Code declares them', () => {
+  const input = { type: 'promptString', id: 'k', description: 'Key', password: true }
+  expect(validate({ mcpServers: {}, inputs: [input] }), JSON.stringify(validate.errors)).toBe(true)
+  expect(validate({ mcpServers: {}, inputs: [{ ...input, id: 5 }] })).toBe(false)
+})
+
 it.each([
   { command: 'x', comand: 'y' },
   { command: 'x', url: 'https://a.example' },
