@@ -73,7 +73,8 @@ async function runTarget(target: Target, count: number, options: RunOptions): Pr
   for (let index = first; index < first + count && findings.length < maxFindings; index++) {
     if (index % 64 === 0 && Date.now() > until) break
     // What is made once is made by now.
-    if (collect !== undefined && heap === undefined && index - first >= count / 4) heap = heapAfter(collect)
+    if (collect !== undefined && heap === undefined && index - first >= count / 4)
+      heap = await heapAfter(collect)
     options.onInput?.(target.name, index)
     const input = target.make(new Random(seed, target.name, index))
     const error = await failureOf(target, limit, input, () => new Random(seed, `${target.name}/check`, index))
@@ -89,7 +90,7 @@ async function runTarget(target: Target, count: number, options: RunOptions): Pr
     findings.push({ target: target.name, index, ...small })
   }
   const milliseconds = performance.now() - began
-  const growth = collect === undefined || heap === undefined ? undefined : heapAfter(collect) - heap
+  const growth = collect === undefined || heap === undefined ? undefined : (await heapAfter(collect)) - heap
   if (growth !== undefined && growth > MAX_GROWTH) {
     const error = new Error(`the heap has grown by ${growth} bytes over ${inputs} inputs`)
     findings.push({ target: target.name, index: first + inputs, input: '', error })
@@ -155,8 +156,11 @@ function kindOf(error: Error): string {
   return `${error.name} ${error.message.replace(/\d+|"[^"]*"/g, '').slice(0, 40)}`
 }
 
-function heapAfter(collect: () => void): number {
-  collect()
-  collect()
+/** What is held weakly, and what is finalised, goes between turns only. */
+async function heapAfter(collect: () => void): Promise<number> {
+  for (let round = 0; round < 2; round++) {
+    await new Promise(resolve => setImmediate(resolve))
+    collect()
+  }
   return process.memoryUsage().heapUsed
 }

@@ -123,5 +123,13 @@ function without(path: string, { version, requestContext }: LambdaEvent, basePat
 
 function bodyOf({ body, isBase64Encoded }: LambdaEvent): string | Uint8Array<ArrayBuffer> {
   if (body == null) return ''
-  return isBase64Encoded === true ? Uint8Array.from(atob(body), letter => letter.charCodeAt(0)) : body
+  return isBase64Encoded === true ? bytesOf(body) : body
+}
+
+/** Letter by letter without a call for each, which takes eight times as long. */
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64)
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index)
+  return bytes
 }
