@@ -9,6 +9,8 @@ import { runChaos } from '../test/fixtures/chaos.mjs'
 const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
 const seconds = Number(values.seconds ?? 60)
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
+// An exit ends the servers; a signal alone would leave those that listen.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 console.log(`${seconds} s of chaos, seed ${seed}`)
 const { violations, before, after, errors, deaths, calls, results, slowest } = await runChaos({
   seconds,
