@@ -95,6 +95,8 @@ describe.each(['2020-12', 'draft-07'] as const)('%s', draft => {
         const nested = JSON.stringify(inner)
         fc.pre(typeof inner === 'object' && nested.lastIndexOf('$ref') <= nested.indexOf('$ref'))
         fc.pre(!nested.includes('$ref') || nested.startsWith('{"$ref"'))
+        // Ajv 8 takes items for evaluated that a branch looked at which then failed; see below.
+        fc.pre(!nested.includes('"unevaluatedItems"') || !/"(?:anyOf|oneOf|if)"/.test(nested))
         const schema =
           draft === 'draft-07'
             ? { $schema: 'http://json-schema.org/draft-07/schema#', ...(inner as object) }
@@ -108,6 +110,17 @@ describe.each(['2020-12', 'draft-07'] as const)('%s', draft => {
       { numRuns: 300 },
     )
   }, 60_000)
+})
+
+// Not compared: see above. What a branch says that does not hold is nothing (JSON Schema 2020-12, section 7.7.1).
+it.each([
+  { anyOf: [{ items: true, not: {} }, true] },
+  { oneOf: [{ items: true, not: {} }, true] },
+  { if: { items: true, not: {} } },
+  { allOf: [{ anyOf: [{ unevaluatedItems: false, allOf: [false] }, { exclusiveMaximum: 0 }] }] },
+])('items that only a failing branch has looked at are not evaluated: %j', schema => {
+  expect(fits({ unevaluatedItems: { const: [] }, ...schema }, [{}])).toBe(false)
+  expect(fits({ unevaluatedItems: { const: [] }, ...schema }, [[]])).toBe(true)
 })
 
 // Not compared: in a list of lists, Ajv 8 takes the outcome of the list before for that of an empty one.
