@@ -1,3 +1,4 @@
+import type { Asker } from '../exchange/list-pages.js'
 import type { JSONObject } from '../protocol/message.js'
 import { type Implementation, META_SERVER_INFO } from '../protocol/meta.js'
 import {
@@ -8,7 +9,7 @@ import {
 import { type Catalog, type Listed, mergeByUri, mergeNamed, type Part } from './catalog.js'
 import type { GatewayEvent, ListKind } from './events.js'
 import type { Names } from './exposed-names.js'
-import { type Asker, fetchSlice, LIST_METHODS, type SliceKind } from './fetch-slice.js'
+import { fetchSlice, LIST_METHODS, type SliceKind } from './fetch-slice.js'
 import type { Member } from './member.js'
 import { Pages } from './pages.js'
 import type { PublicSlices } from './public-slices.js'
@@ -244,7 +245,7 @@ export class Audience {
     const shown = kind === 'tools' ? show(catalog.listed) : catalog.listed
     const _meta = serverInfo === undefined ? {} : { _meta: { [META_SERVER_INFO]: serverInfo } }
     const rest = { resultType: 'complete', ..._meta, ttlMs: 0, cacheScope: scope }
-    return { catalog, shown, pages: new Pages(LIST_METHODS[kind].key, shown, pageSize, rest) }
+    return { catalog, shown, pages: new Pages(LIST_METHODS[kind].field, shown, pageSize, rest) }
   }
 
   #announce(method: string): void {

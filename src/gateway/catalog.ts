@@ -1,7 +1,6 @@
 /** Many lists become one: what each entry is called, and whose it is. */
 
 import type { JSONObject } from '../protocol/message.js'
-import { isObject } from '../protocol/meta.js'
 import type { GatewayEvent, ListKind } from './events.js'
 import { assignNames, type Named, type Names } from './exposed-names.js'
 import type { Member, Selection } from './member.js'
@@ -158,9 +157,4 @@ function localNames(
 function described(entry: JSONObject, { descriptions }: Selection): JSONObject {
   const description = descriptions.get(entry.name as string)
   return description === undefined ? entry : { ...entry, description }
-}
-
-/** The entries of a list's result; what is none is left out. */
-export function entriesOf(list: unknown): readonly JSONObject[] {
-  return Array.isArray(list) ? list.filter(isObject) : []
 }

@@ -2,6 +2,7 @@
 
 import { type Caller, Context } from '../exchange/context.js'
 import type { Handler } from '../exchange/exchange.js'
+import { askOnce } from '../exchange/list-pages.js'
 import {
   DEFINITION_KINDS,
   type DefinitionKind,
@@ -9,7 +10,7 @@ import {
   LISTS,
 } from '../middleware/exchange/definitions/kinds.js'
 import { nameOfDefinition } from '../middleware/exchange/definitions/pins.js'
-import { askOnce, wholeList } from '../middleware/exchange/definitions/whole-list.js'
+import { wholeList } from '../middleware/exchange/definitions/whole-list.js'
 import { canonicalJson } from '../protocol/canonical-json.js'
 import type { JSONObject } from '../protocol/message.js'
 import { META_CLIENT_CAPABILITIES, META_CLIENT_INFO, META_PROTOCOL_VERSION } from '../protocol/meta.js'

@@ -4,13 +4,13 @@
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/node/connect.js'
 import { type Server, serve } from '../../src/node/serve.js'
+import { freePorts, listening } from '../fixtures/free-ports.mjs'
 import { type HttpServerProcess, startHttpServer } from '../peers/sdk-http-servers.js'
 import { connectV1, connectV2, type Json, type Peer } from '../peers/sdk-peers.js'
 import { ANYPORT } from '../peers/start-anyport.js'
@@ -128,7 +128,7 @@ describe.each(STARTERS)('%s', (_name, argv) => {
   ]
 
   test.each(OURS)('starts %s', async (_what, words) => {
-    const port = String(await freePort())
+    const port = String((await freePorts(1))[0])
     const url = `http://127.0.0.1:${port}/mcp`
     const there: HttpServerProcess = await startHttpServer(
       argv(port, [process.execPath, ANYPORT, ...words()]),
@@ -143,24 +143,3 @@ describe.each(STARTERS)('%s', (_name, argv) => {
     }
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-/** Some say that they listen before they do. */
-async function listening(url: string): Promise<void> {
-  for (const end = performance.now() + 20_000; performance.now() < end; ) {
-    try {
-      await (await fetch(url, { method: 'OPTIONS' })).body?.cancel()
-      return
-    } catch {
-      await new Promise(resolve => setTimeout(resolve, 50))
-    }
-  }
-  throw new Error(`nothing listens at ${url}`)
-}

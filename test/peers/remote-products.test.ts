@@ -1,8 +1,8 @@
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectUrl } from '../../src/node/connect-url.js'
 import { type Server, serve } from '../../src/node/serve.js'
+import { freePorts, listening } from '../fixtures/free-ports.mjs'
 import { type HttpServerProcess, startHttpServer } from './sdk-http-servers.js'
 import { connectV1, connectV2, type Json } from './sdk-peers.js'
 
@@ -59,10 +59,10 @@ describe.each(PRODUCTS)('%s', (_, argv, endpoint) => {
   let anyport: Server
 
   beforeAll(async () => {
-    const port = String(await freePort())
+    const port = String((await freePorts(1))[0])
     const url = `http://127.0.0.1:${port}${endpoint}`
     there = await startHttpServer(argv(port), line => (line === '' ? undefined : url))
-    await reachable(url)
+    await listening(url)
     anyport = await serve(connectUrl({ url }), { port: 0 })
   })
 
@@ -86,23 +86,3 @@ describe.each(PRODUCTS)('%s', (_, argv, endpoint) => {
     }
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-/** Some say that they listen before they do, some nothing at all. */
-async function reachable(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    try {
-      await (await fetch(url, { method: 'OPTIONS' })).body?.cancel()
-      return
-    } catch {
-      await new Promise(resolve => setTimeout(resolve, 50))
-    }
-  }
-}

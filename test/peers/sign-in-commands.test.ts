@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { authorizationFixture, type Fixture, type FixtureOptions } from '../fixtures/authorization-server.js'
+import { freePorts } from '../fixtures/free-ports.mjs'
 import { oidcFixture } from '../fixtures/oidc-server.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/bin/anyport.js', import.meta.url))
@@ -115,7 +116,7 @@ describe('a sign-in', () => {
   })
 
   it('uses the redirect address exactly as it is registered', async () => {
-    const port = await freePort()
+    const [port] = await freePorts(1)
     const { url, log: seen } = await start({ clients: { mine: 'its-secret' } })
     const argv = [
       ...['login', '--client-id', 'mine', '--callback-port', String(port), '--callback-host', 'localhost'],
@@ -252,11 +253,3 @@ describe('oidc-provider', () => {
     return JSON.parse(stdout) as { readonly calls: number; readonly errors: readonly string[] }
   }
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}

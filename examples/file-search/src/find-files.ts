@@ -9,16 +9,7 @@ import { globTest } from './globs.js'
 import { find } from './open-inside.js'
 import { Refusal } from './refusal.js'
 import { ripgrep } from './ripgrep.js'
-import {
-  type Limits,
-  placeArgument,
-  placesOf,
-  problemsIn,
-  type Scope,
-  scopeArguments,
-  stillThere,
-  timeLimit,
-} from './scope.js'
+import { eachPlace, type Limits, placeArgument, placesOf, type Scope, scopeArguments } from './scope.js'
 
 export interface FileQuestion extends Scope {
   /** Part of a name or path, of which letters in between may be missing; the best come first. */
@@ -60,7 +51,7 @@ const MIN_SCORE = 0.2
 
 /** Rejects with `Refusal` for what cannot be searched, and with the signal's reason. */
 export async function findFiles(question: FileQuestion, options: FileSearchOptions): Promise<FilePage> {
-  const { folders, limits, maxResults, signal, onSeen } = options
+  const { folders, maxResults, onSeen } = options
   const after = options.cursor === undefined ? undefined : candidateIn(readCursor(question, options.cursor))
   const places = await placesOf(folders, question.path)
   const fits = globTest(question.globs)
@@ -70,31 +61,21 @@ export async function findFiles(question: FileQuestion, options: FileSearchOptio
   const best = new Best(maxResults + 1, after)
   let seen = 0
   let unreadable = 0
-  const problems: string[] = []
-  using limit = timeLimit(signal, limits.timeout)
-  for (const place of places) {
-    try {
-      await stillThere(place)
-      const prefix = place.folder.endsWith('/') ? place.folder : `${place.folder}/`
-      const ended = await ripgrep({
-        folder: place.folder,
-        arguments: ['--files', '--null', ...scopeArguments(question), '--', placeArgument(place)],
-        separator: 0,
-        onPart: bytes => {
-          const path = slashed(bytes.toString())
-          if (!isUtf8(bytes)) unreadable++
-          else if (fits(path)) best.add(scored(name, path, prefix))
-          if (++seen % SEEN_AT_ONCE === 0) onSeen?.(seen, best.count)
-        },
-        signal: limit.signal,
-      })
-      problems.push(...(await problemsIn(folders, place, ended)))
-    } catch (error) {
-      if (limit.ranOut()) break
-      throw error
-    }
-  }
-  const complete = !limit.ranOut()
+  const { complete, problems } = await eachPlace(places, options, (place, signal) => {
+    const prefix = place.folder.endsWith('/') ? place.folder : `${place.folder}/`
+    return ripgrep({
+      folder: place.folder,
+      arguments: ['--files', '--null', ...scopeArguments(question), '--', placeArgument(place)],
+      separator: 0,
+      onPart: bytes => {
+        const path = slashed(bytes.toString())
+        if (!isUtf8(bytes)) unreadable++
+        else if (fits(path)) best.add(scored(name, path, prefix))
+        if (++seen % SEEN_AT_ONCE === 0) onSeen?.(seen, best.count)
+      },
+      signal,
+    })
+  })
   const sorted = best.sorted()
   const page = sorted.slice(0, maxResults)
   const found = await stillFiles(folders, page)

@@ -65,11 +65,7 @@ export function placeArgument({ only }: Place): string {
  * What ripgrep complained about, in a few lines: of what is not proven to be inside no name is told. Throws `Refusal` where it did not
  * search at all, since it could not read a pattern or a glob.
  */
-export async function problemsIn(
-  folders: Folders,
-  { folder }: Place,
-  ended: Ended,
-): Promise<readonly string[]> {
+async function problemsIn(folders: Folders, { folder }: Place, ended: Ended): Promise<readonly string[]> {
   const lines = ended.stderr.split('\n').filter(line => line !== '')
   const about = lines.map(line => /^rg: (.*): (.*) \(os error \d+\)$/.exec(line))
   if (ended.code === 2 && lines.length > 0 && about.every(match => match === null))
@@ -87,6 +83,30 @@ export async function problemsIn(
 }
 
 const MAX_PROBLEMS = 10
+
+/** Searches one place after the other, as long as there is time. `complete`: it was enough for all. */
+export async function eachPlace(
+  places: readonly Place[],
+  {
+    folders,
+    limits,
+    signal,
+  }: { readonly folders: Folders; readonly limits: Limits; readonly signal: AbortSignal },
+  search: (place: Place, signal: AbortSignal) => Promise<Ended>,
+): Promise<{ readonly complete: boolean; readonly problems: string[] }> {
+  const problems: string[] = []
+  using limit = timeLimit(signal, limits.timeout)
+  for (const place of places) {
+    try {
+      await stillThere(place)
+      problems.push(...(await problemsIn(folders, place, await search(place, limit.signal))))
+    } catch (error) {
+      if (limit.ranOut()) break
+      throw error
+    }
+  }
+  return { complete: !limit.ranOut(), problems }
+}
 
 /** A signal that is aborted with the caller's, or when the time is up. */
 export function timeLimit(caller: AbortSignal, milliseconds: number) {
@@ -107,7 +127,7 @@ export function timeLimit(caller: AbortSignal, milliseconds: number) {
 }
 
 /** When the folder itself is gone, ripgrep could not even start. */
-export async function stillThere({ folder }: Place): Promise<void> {
+async function stillThere({ folder }: Place): Promise<void> {
   const there = await stat(folder).catch(() => undefined)
   if (there === undefined) throw new Refusal('The folder is not there any more.')
 }

@@ -7,15 +7,13 @@ import { globTest, nameGlobs } from './globs.js'
 import { Refusal } from './refusal.js'
 import { type Ended, ripgrep } from './ripgrep.js'
 import {
+  eachPlace,
   type Limits,
   type Place,
   placeArgument,
   placesOf,
-  problemsIn,
   type Scope,
   scopeArguments,
-  stillThere,
-  timeLimit,
 } from './scope.js'
 import { type ShownFile, shownFile } from './shown-lines.js'
 import { type Counts, type FileMatches, TextEvents } from './text-events.js'
@@ -53,25 +51,16 @@ export interface TextPage extends Counts {
 
 /** Rejects with `Refusal` for what cannot be searched, and with the signal's reason. */
 export async function searchText(question: TextQuestion, options: TextSearchOptions): Promise<TextPage> {
-  const { folders, limits, maxResults, signal } = options
+  const { folders, limits, maxResults } = options
   const after = options.cursor === undefined ? undefined : placeIn(readCursor(question, options.cursor))
   const places = await placesOf(folders, question.path)
   const maxPerFile = Math.max(MIN_PER_FILE, maxResults + 1) + (after?.line ?? 0)
   const wanted = globTest(question.include)
   const events = new TextEvents({ maxMatches: maxResults, maxPerFile, wanted, after })
   const args = textArguments(question, limits, maxPerFile)
-  const problems: string[] = []
-  using limit = timeLimit(signal, limits.timeout)
-  for (const place of places) {
-    try {
-      const ended = await searchPlace(place, args, events, limit.signal, options.onFound)
-      problems.push(...(await problemsIn(folders, place, ended)))
-    } catch (error) {
-      if (limit.ranOut()) break
-      throw error
-    }
-  }
-  const complete = !limit.ranOut()
+  const { complete, problems } = await eachPlace(places, options, (place, signal) =>
+    searchPlace(place, args, events, signal, options.onFound),
+  )
   const page = await shownPage(events, question.context, options)
   if (page.gone > 0)
     problems.push(
@@ -96,17 +85,16 @@ const MIN_PER_FILE = 1000
 /** Of one page, in characters. */
 const MAX_TEXT = 256 * 1024
 
-async function searchPlace(
+function searchPlace(
   place: Place,
   args: readonly string[],
   events: TextEvents,
   signal: AbortSignal,
   onFound: TextSearchOptions['onFound'],
 ): Promise<Ended> {
-  await stillThere(place)
   events.enter(place.folder)
   let told = events.latest
-  return await ripgrep({
+  return ripgrep({
     folder: place.folder,
     arguments: [...args, '--', placeArgument(place)],
     separator: LINE_FEED,

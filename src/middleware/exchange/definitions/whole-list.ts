@@ -1,18 +1,9 @@
-import { type Caller, Context } from '../../../exchange/context.js'
-import { TransportError } from '../../../exchange/errors.js'
-import { finish, type Handler } from '../../../exchange/exchange.js'
+import { Context } from '../../../exchange/context.js'
+import type { Handler } from '../../../exchange/exchange.js'
+import { type Asker, listPages } from '../../../exchange/list-pages.js'
 import { METHOD_NOT_FOUND, RpcError } from '../../../protocol/errors.js'
-import type { JSONObject, JSONRPCRequest, Result } from '../../../protocol/message.js'
-import { isObject } from '../../../protocol/meta.js'
-import { readResult } from '../../../protocol/raw-json.js'
+import type { JSONObject } from '../../../protocol/message.js'
 import { LISTS, type ListedKind } from './kinds.js'
-
-/** On whose behalf a server is asked: what it shows may differ by caller and capabilities. */
-export interface Asker {
-  readonly caller: Caller
-  /** The reserved `_meta` keys that describe the client. */
-  readonly meta: JSONObject
-}
 
 /**
  * All pages of a list, within so many milliseconds. Rejects with `RpcError` for what the server answers, with `TransportError` for
@@ -24,27 +15,12 @@ export async function wholeList(
   { caller, meta }: Asker,
   limit: number,
 ): Promise<readonly JSONObject[]> {
-  const { method, field } = LISTS[kind]
   const context = new Context(caller)
   const timer = setTimeout(() => context.cancel('timeout'), limit)
-  const entries: JSONObject[] = []
-  const seen = new Set<unknown>()
+  const all: JSONObject[] = []
   try {
-    for (let cursor: unknown; ; ) {
-      const params = cursor === undefined ? { _meta: meta } : { _meta: meta, cursor }
-      const result = await askOnce(handler, method, params, context)
-      const page = result[field]
-      if (Array.isArray(page)) for (const entry of page) if (isObject(entry)) entries.push(entry)
-      cursor = result.nextCursor
-      if (cursor === undefined || cursor === null) return entries
-      if (seen.size === seen.add(cursor).size)
-        throw new TransportError('ERR_PROTOCOL', `${method}: the server gives the same cursor again`)
-      if (entries.length > MAX_ENTRIES || seen.size > MAX_PAGES)
-        throw new TransportError(
-          'ERR_TOO_LARGE',
-          `${method}: more than ${MAX_ENTRIES} entries or ${MAX_PAGES} pages`,
-        )
-    }
+    for await (const { entries } of listPages(handler, LISTS[kind], meta, context)) all.push(...entries)
+    return all
   } catch (error) {
     if (error instanceof RpcError && error.code === METHOD_NOT_FOUND) return []
     throw error
@@ -52,20 +28,3 @@ export async function wholeList(
     clearTimeout(timer)
   }
 }
-
-/** One request of ours. Rejects with `RpcError` for an answer that is an error. */
-export async function askOnce(
-  handler: Handler,
-  method: string,
-  params: JSONRPCRequest['params'] & object,
-  context: Context,
-): Promise<Result> {
-  const request: JSONRPCRequest = { jsonrpc: '2.0', id: `definitions ${method}`, method, params }
-  const response = await finish(handler(request, context))
-  if ('error' in response)
-    throw new RpcError(response.error.code, response.error.message, response.error.data)
-  return readResult(response.result)
-}
-
-const MAX_ENTRIES = 10_000
-const MAX_PAGES = 100
