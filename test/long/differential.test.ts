@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type AnyportProcess, anyport, anyportServe } from '../fixtures/anyport-process.js'
 import { httpLink, pipeLink, stdioLink } from '../fixtures/links.js'
+import { anyport, anyportServe, type RunningCommand } from '../fixtures/run-anyport.js'
 import { type Step, transcriptOf } from '../fixtures/transcript.js'
 
 const VERSION = { legacy: '2025-11-25', modern: '2026-07-28' } as const
@@ -18,8 +18,8 @@ const GATEWAY_PATH = '/servers/own/mcp'
 
 describe.each(['legacy', 'modern'] as const)('a %s server', era => {
   let direct: readonly Step[]
-  const started: AnyportProcess[] = []
-  const kept = (hop: AnyportProcess) => {
+  const started: RunningCommand[] = []
+  const kept = (hop: RunningCommand) => {
     started.push(hop)
     return hop
   }
@@ -59,7 +59,7 @@ describe.each(['legacy', 'modern'] as const)('a %s server', era => {
 
     it('over one hop, stdio to stdio', async () => {
       const hop = start('--stdio', '--', ...program(era))
-      expectSame(await transcriptOf(pipeLink(hop.child), version), direct, era, [clientEra])
+      expectSame(await transcriptOf(pipeLink(hop.process), version), direct, era, [clientEra])
     })
 
     it('over one hop, stdio to HTTP', async () => {
@@ -71,7 +71,7 @@ describe.each(['legacy', 'modern'] as const)('a %s server', era => {
 
     it.each(['legacy', 'modern'])('over two hops that speak %s, at either end stdio', async between => {
       const hop = start('--stdio', '--protocol', between, await behind('auto'))
-      expectSame(await transcriptOf(pipeLink(hop.child), version), direct, era, [clientEra, between])
+      expectSame(await transcriptOf(pipeLink(hop.process), version), direct, era, [clientEra, between])
     })
 
     it.each(['legacy', 'modern'])('over two hops that speak %s, stdio to HTTP', async between => {
@@ -90,7 +90,7 @@ describe.each(['legacy', 'modern'] as const)('a %s server', era => {
     ] as const)('over two hops with HTTP between, which is %s by %j at %s', (between, options, path) => {
       it('and at either end stdio', async () => {
         const hop = kept(anyport('connect', ...options, await onHttp(path)))
-        expectSame(await transcriptOf(pipeLink(hop.child), version), direct, era, [clientEra, between])
+        expectSame(await transcriptOf(pipeLink(hop.process), version), direct, era, [clientEra, between])
       })
 
       it('at one end stdio, at the other HTTP', async () => {

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { auditLog } from '../../src/node/audit/audit-log.js'
 import { verifyAudit } from '../../src/node/audit/verify-audit.js'
-import { runAnyport, until } from './start-anyport.js'
+import { ranAnyport } from '../fixtures/run-anyport.js'
+import { until } from '../fixtures/until.js'
 
 const WRITER = fileURLToPath(new URL('../fixtures/audit-writer.mjs', import.meta.url))
 const ECHO = [process.execPath, fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))]
@@ -113,7 +114,7 @@ describe('the audit log of a process', () => {
   it('is written by no other one, library or command', async () => {
     const first = await writer()
     await expect(auditLog({ file })).rejects.toThrow(`belongs to process ${first.child.pid} on`)
-    const { code, stderr } = await runAnyport(['serve', '--port', '0', '--audit', file, '--', ...ECHO])
+    const { code, stderr } = await ranAnyport('serve', '--port', '0', '--audit', file, '--', ...ECHO)
     expect([code, stderr]).toEqual([2, expect.stringContaining(`belongs to process ${first.child.pid} on`)])
     await first.end('SIGKILL')
     const log = await auditLog({ file })

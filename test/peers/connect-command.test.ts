@@ -18,7 +18,7 @@ import { httpFront } from '../fixtures/http-front.js'
 import { listingServer, tool } from '../fixtures/listing-server.js'
 import { RawClient } from '../fixtures/raw-client.js'
 import { runAnyport, stopAll } from '../fixtures/run-anyport.js'
-import { until } from '../unit/node/marked-processes.js'
+import { until } from '../fixtures/until.js'
 import { ANYPORT } from './start-anyport.js'
 
 const VERSIONS = ['2026-07-28', '2025-11-25', '2024-11-05'] as const

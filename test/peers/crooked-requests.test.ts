@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { rawConnection, sendRaw as sendBytes } from '../fixtures/raw-http.js'
-import { type Anyport, startAnyport, until } from './start-anyport.js'
+import { until } from '../fixtures/until.js'
+import { type Anyport, startAnyport } from './start-anyport.js'
 
 const SERVER = fileURLToPath(new URL('../fixtures/processes/era-server.mjs', import.meta.url))
 const VERSION = '2026-07-28'

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/node/connect.js'
 import { gateway, type ServerGateway } from '../../src/node/gateway.js'
 import { type Server, serve } from '../../src/node/serve.js'
+import { until } from '../fixtures/until.js'
 import { markedProcesses } from '../unit/node/marked-processes.js'
 import { connectV1, connectV2, type Json, type Peer } from './sdk-peers.js'
-import { until } from './start-anyport.js'
 
 const installed = (path: string) => fileURLToPath(new URL(`../../node_modules/${path}`, import.meta.url))
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))

@@ -8,8 +8,9 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { verifyAudit } from '../../src/node/audit/verify-audit.js'
+import { ranAnyport } from '../fixtures/run-anyport.js'
 import { modernHeaders, modernMeta } from './raw-clients.js'
-import { ANYPORT, runAnyport, startAnyport } from './start-anyport.js'
+import { ANYPORT, startAnyport } from './start-anyport.js'
 
 const ECHO = [process.execPath, fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))]
 const folder = mkdtempSync(join(tmpdir(), 'anyport-acceptance-'))
@@ -74,7 +75,7 @@ describe('governed by default, and on record', () => {
     if (outside !== undefined)
       await expect(call(server.url.replace('127.0.0.1', outside.address))).rejects.toThrow(/ECONNREFUSED/)
     await server.stop()
-    const { code, stderr } = await runAnyport(['serve', '--host', '0.0.0.0', '--port', '0', '--', ...ECHO])
+    const { code, stderr } = await ranAnyport('serve', '--host', '0.0.0.0', '--port', '0', '--', ...ECHO)
     expect([code, stderr]).toEqual([2, expect.stringContaining('--allow-unauthenticated')])
   }, 30_000)
 

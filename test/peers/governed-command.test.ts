@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type AnyportProcess, anyportServe } from '../fixtures/anyport-process.js'
-import { runAnyport } from '../fixtures/run-anyport.js'
+import { anyportServe, type RunningCommand, runAnyport } from '../fixtures/run-anyport.js'
 import { connectV1, connectV2, type Json, type Peer } from './sdk-peers.js'
 
 const echo = [process.execPath, fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))]
 
 let folder = ''
-let anyport: AnyportProcess | undefined
+let anyport: RunningCommand | undefined
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'governed-'))
 })

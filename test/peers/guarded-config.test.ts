@@ -3,13 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type AnyportProcess, anyportServe } from '../fixtures/anyport-process.js'
-import { runAnyport } from '../fixtures/run-anyport.js'
+import { anyportServe, type RunningCommand, runAnyport } from '../fixtures/run-anyport.js'
 
 const echo = [fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))]
 
 let folder = ''
-let anyport: AnyportProcess | undefined
+let anyport: RunningCommand | undefined
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'guarded-config-'))
 })

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { httpFront } from '../fixtures/http-front.js'
-import { ANYPORT, runAnyport, startAnyport } from './start-anyport.js'
+import { ranAnyport } from '../fixtures/run-anyport.js'
+import { ANYPORT, startAnyport } from './start-anyport.js'
 
 const ECHO = [process.execPath, fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))]
 const folder = mkdtempSync(join(tmpdir(), 'anyport-keys-command-'))
@@ -122,7 +123,7 @@ describe('anyport serve', () => {
 
   it('says which options do not go together', async () => {
     const command = ['--', ...ECHO]
-    const serve = (...options: string[]) => runAnyport(['serve', '--port', '0', ...options, ...command])
+    const serve = (...options: string[]) => ranAnyport('serve', '--port', '0', ...options, ...command)
     const tries: [string[], RegExp][] = [
       [['--host', '0.0.0.0'], /--keys/],
       [['--keys', join(folder, 'none.json')], /anyport keys create/],

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ANYPORT, type LogLine, runAnyport } from './start-anyport.js'
+import { ranAnyport } from '../fixtures/run-anyport.js'
+import { ANYPORT, type LogLine } from './start-anyport.js'
 
 const SERVER = fileURLToPath(new URL('../fixtures/processes/which-node.mjs', import.meta.url))
 
@@ -115,7 +116,7 @@ test('secrets reach the server where they are asked for only', async () => {
 
 // docs/environment.md: Node takes the option for its own, behind the script as well.
 test('an environment file that is missing ends the command', async () => {
-  const { code, stderr } = await runAnyport(['serve', '--env-file', '/no/such/.env', '--', 'x'])
+  const { code, stderr } = await ranAnyport('serve', '--env-file', '/no/such/.env', '--', 'x')
   expect(stderr).toContain('/no/such/.env')
   expect([2, 9]).toContain(code)
 })

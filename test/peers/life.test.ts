@@ -3,9 +3,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ranAnyport } from '../fixtures/run-anyport.js'
+import { until } from '../fixtures/until.js'
 import { eachEvent, exchange, get, modernHeaders, modernMeta, post, postModern } from './raw-clients.js'
 import { connectV1, connectV2, type Json } from './sdk-peers.js'
-import { type Anyport, processesMarked, runAnyport, startAnyport, until } from './start-anyport.js'
+import { type Anyport, processesMarked, startAnyport } from './start-anyport.js'
 
 const ECHO = fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))
 const COMMAND = [process.execPath, ECHO]
@@ -196,7 +198,7 @@ describe('health', () => {
   })
 
   test('a command that can never start ends anyport, and is named', async () => {
-    const { code, stderr } = await runAnyport(['serve', '--port', '0', '--', 'anyport-no-such-command'])
+    const { code, stderr } = await ranAnyport('serve', '--port', '0', '--', 'anyport-no-such-command')
     expect(code).toBeGreaterThan(0)
     expect(stderr).toContain('anyport-no-such-command')
   })
@@ -207,7 +209,7 @@ describe('refusals name the option', () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
-    const { code, stderr } = await runAnyport(['serve', '--port', String(port), '--', ...COMMAND])
+    const { code, stderr } = await ranAnyport('serve', '--port', String(port), '--', ...COMMAND)
     expect(code).toBeGreaterThan(0)
     expect(stderr).toContain('--port')
     expect(stderr).toContain(String(port))
@@ -215,16 +217,16 @@ describe('refusals name the option', () => {
   })
 
   test('an open bind', async () => {
-    const { code, stderr } = await runAnyport(['serve', '--host', '0.0.0.0', '--port', '0', '--', ...COMMAND])
+    const { code, stderr } = await ranAnyport('serve', '--host', '0.0.0.0', '--port', '0', '--', ...COMMAND)
     expect(code).toBeGreaterThan(0)
     expect(stderr).toContain('--allow-unauthenticated')
   })
 
   test('a wrong option, and none at all', async () => {
-    const wrong = await runAnyport(['serve', '--drain-timeout', 'soon', '--', ...COMMAND])
+    const wrong = await ranAnyport('serve', '--drain-timeout', 'soon', '--', ...COMMAND)
     expect(wrong.code).toBeGreaterThan(0)
     expect(wrong.stderr).toContain('--drain-timeout')
-    const nothing = await runAnyport(['serve', '--port', '0'])
+    const nothing = await ranAnyport('serve', '--port', '0')
     expect(nothing.code).toBeGreaterThan(0)
     expect(nothing.stderr).not.toBe('')
   })

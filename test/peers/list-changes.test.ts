@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { JSONObject } from '../../src/protocol/message.js'
-import { type AnyportProcess, anyport, anyportServe } from '../fixtures/anyport-process.js'
 import { httpLink, pipeLink } from '../fixtures/links.js'
 import { RawClient } from '../fixtures/raw-client.js'
+import { anyport, anyportServe, type RunningCommand } from '../fixtures/run-anyport.js'
 
 const SERVER = fileURLToPath(new URL('../fixtures/processes/changing-lists.mjs', import.meta.url))
 const CHANGED = 'notifications/tools/list_changed'
 
-const hops: AnyportProcess[] = []
+const hops: RunningCommand[] = []
 const clients: RawClient[] = []
 
 afterEach(async () => {
@@ -21,12 +21,12 @@ afterEach(async () => {
   await Promise.all(hops.splice(0).map(hop => hop.stop()))
 })
 
-function kept(hop: AnyportProcess): AnyportProcess {
+function kept(hop: RunningCommand): RunningCommand {
   hops.push(hop)
   return hop
 }
 
-function startGateway(): AnyportProcess {
+function startGateway(): RunningCommand {
   const config = join(mkdtempSync(join(tmpdir(), 'anyport-')), 'mcp.json')
   const server = { command: process.execPath, args: [SERVER] }
   writeFileSync(config, JSON.stringify({ mcpServers: { one: server, other: server } }))
@@ -34,8 +34,8 @@ function startGateway(): AnyportProcess {
 }
 
 /** How often a server was asked for its list. */
-function asked(gateway: AnyportProcess, server: string): number {
-  return gateway.records.filter(
+function asked(gateway: RunningCommand, server: string): number {
+  return gateway.log.filter(
     ({ record }) => record.message === 'asked for its tools' && record.server === server,
   ).length
 }
@@ -73,7 +73,7 @@ async function listen(client: RawClient): Promise<void> {
 const settled = () => new Promise(resolve => setTimeout(resolve, 300))
 
 /** Resolves once nobody has been asked for anything for a while: all who listen are heard from then on. */
-async function quiet(gateway: AnyportProcess): Promise<void> {
+async function quiet(gateway: RunningCommand): Promise<void> {
   let seen = -1
   let still = 0
   while (still < 3) {
@@ -95,7 +95,7 @@ describe.each(['2025-11-25', '2026-07-28'])('a client of %s', version => {
     const link =
       protocol === undefined
         ? httpLink(url, version)
-        : pipeLink(kept(anyport('connect', '--protocol', protocol, url)).child)
+        : pipeLink(kept(anyport('connect', '--protocol', protocol, url)).process)
     const client = new RawClient(link, { version, capabilities: {} })
     clients.push(client)
     await listen(client)

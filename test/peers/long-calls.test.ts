@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JSONObject, RequestId } from '../../src/protocol/message.js'
 import type { Channel } from '../../src/transport/channel/channel.js'
-import { type AnyportProcess, anyport, anyportServe } from '../fixtures/anyport-process.js'
 import { httpLink, pipeLink } from '../fixtures/links.js'
 import { RawClient } from '../fixtures/raw-client.js'
+import { anyport, anyportServe, type RunningCommand } from '../fixtures/run-anyport.js'
 
 const TIMEOUT = 2_000
 const DURATION = 6_000
@@ -25,7 +25,7 @@ type Face = 'stdio' | 'HTTP'
 
 interface Chain {
   /** The processes, the server's own first. */
-  readonly hops: AnyportProcess[]
+  readonly hops: RunningCommand[]
   /** How the server's tool is called at its end. */
   readonly tool: string
   /** The names of the hops that may give up. */
@@ -40,7 +40,7 @@ const newFolder = () => mkdtempSync(join(tmpdir(), 'anyport-'))
 async function socketChain(era: Era, protocol: string): Promise<Chain> {
   const folder = newFolder()
   const options = ['--timeout', `${TIMEOUT}ms`, '--protocol', protocol]
-  const hops: AnyportProcess[] = []
+  const hops: RunningCommand[] = []
   const add = async (...argv: string[]) => {
     const hop = anyportServe(...options, ...argv)
     hops.push(hop)
@@ -59,7 +59,7 @@ async function socketChain(era: Era, protocol: string): Promise<Chain> {
       // A pipe serves one client: each gets its own last hop.
       const last = anyportServe('--stdio', ...options, third)
       hops.push(last)
-      return pipeLink(last.child)
+      return pipeLink(last.process)
     },
   }
 }
@@ -83,7 +83,7 @@ async function gatewayChain(era: Era, protocol: string): Promise<Chain> {
     tool: 'slow__long',
     givesUp: /slow|http:/,
     async connect(face, version) {
-      if (face === 'stdio') return pipeLink(bridge('connect', url).child)
+      if (face === 'stdio') return pipeLink(bridge('connect', url).process)
       front ??= bridge('serve', '--port', '0', url).address()
       return httpLink(await front, version)
     },
@@ -126,7 +126,7 @@ describe.each([
   const heard = async (message: string) => {
     const deadline = performance.now() + 5_000
     for (;;) {
-      const found = chain.hops[0]?.records.find(({ record }) => record.message === message)
+      const found = chain.hops[0]?.log.find(({ record }) => record.message === message)
       if (found !== undefined) return found.at
       if (performance.now() > deadline) throw new Error(`The server did not say ${message}`)
       await new Promise(resolve => setTimeout(resolve, 5))
@@ -215,7 +215,7 @@ describe.concurrent.each([
       writeFileSync(config, JSON.stringify({ mcpServers: { slow: server } }))
       const gateway = anyportServe('--port', '0', '--config', config)
       const bridge = anyport('connect', '--protocol', protocol, await gateway.address())
-      const client = new RawClient(pipeLink(bridge.child), { version, capabilities: {} })
+      const client = new RawClient(pipeLink(bridge.process), { version, capabilities: {} })
       try {
         expect(await client.open()).toMatchObject({ result: {} })
         const response = await client.request('silent', 'tools/call', {

@@ -9,7 +9,7 @@ import { type Upstream, upstream } from '../../src/client/upstream.js'
 import { connect } from '../../src/node/connect.js'
 import type { JSONObject } from '../../src/protocol/message.js'
 import { type ModernReply, modernRequest } from '../fixtures/modern-request.js'
-import { until } from '../unit/node/marked-processes.js'
+import { until } from '../fixtures/until.js'
 
 const SERVER = fileURLToPath(new URL('../fixtures/processes/asking-server.mjs', import.meta.url))
 const PRINCIPALS = 50

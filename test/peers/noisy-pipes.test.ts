@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
+import { until } from '../fixtures/until.js'
 import { modernHeaders, modernMeta, post, postModern } from './raw-clients.js'
 import type { Json } from './sdk-peers.js'
-import { ANYPORT, type Anyport, startAnyport, until } from './start-anyport.js'
+import { ANYPORT, type Anyport, startAnyport } from './start-anyport.js'
 
 const NOISY = fileURLToPath(new URL('../fixtures/processes/noisy-server.mjs', import.meta.url))
 const noisy = (...parameters: string[]) => [process.execPath, NOISY, ...parameters]

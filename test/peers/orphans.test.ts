@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
+import { until } from '../fixtures/until.js'
 import { markedProcesses } from '../unit/node/marked-processes.js'
 import { get, post, postModern } from './raw-clients.js'
 import type { Json } from './sdk-peers.js'
-import { ANYPORT, type Anyport, startAnyport, until } from './start-anyport.js'
+import { ANYPORT, type Anyport, startAnyport } from './start-anyport.js'
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
 /** A wrapper, a grandchild, and a server: the latter two end by force only, and hold the pipes. */

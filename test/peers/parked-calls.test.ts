@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { JSONObject } from '../../src/protocol/message.js'
 import { modernMeta, rawStreamableHttp } from '../fixtures/raw-clients.js'
 import { runAnyport, stopAll } from '../fixtures/run-anyport.js'
-import { until } from '../unit/node/marked-processes.js'
+import { until } from '../fixtures/until.js'
 
 const SERVER = fileURLToPath(new URL('../fixtures/processes/asking-server.mjs', import.meta.url))
 

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../fixtures/until.js'
 import { connectV1, connectV2, type Json, type Peer, type PeerTransport } from './sdk-peers.js'
 import { socketTransport } from './socket-transport.js'
-import { ANYPORT, type Anyport, processesMarked, startAnyport, until } from './start-anyport.js'
+import { ANYPORT, type Anyport, processesMarked, startAnyport } from './start-anyport.js'
 
 const EVERYTHING = fileURLToPath(
   new URL('../../node_modules/@modelcontextprotocol/server-everything/dist/index.js', import.meta.url),

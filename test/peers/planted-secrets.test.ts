@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { descendantsOf } from '../fixtures/process-facts.mjs'
 import { runAnyport } from '../fixtures/run-anyport.js'
+import { until } from '../fixtures/until.js'
 import { modernHeaders, modernMeta, post } from './raw-clients.js'
-import { ANYPORT, type Anyport, startAnyport, until } from './start-anyport.js'
+import { ANYPORT, type Anyport, startAnyport } from './start-anyport.js'
 
 const SERVER = [process.execPath, fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))]
 const TALKATIVE = fileURLToPath(new URL('../fixtures/processes/talkative.mjs', import.meta.url))

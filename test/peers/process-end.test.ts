@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { markedProcesses, until } from '../unit/node/marked-processes.js'
+import { until } from '../fixtures/until.js'
+import { markedProcesses } from '../unit/node/marked-processes.js'
 
 it.each([
   ['exit', 0],

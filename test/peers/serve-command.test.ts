@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { runAnyport, stopAll } from '../fixtures/run-anyport.js'
-import { markedProcesses, until } from '../unit/node/marked-processes.js'
+import { until } from '../fixtures/until.js'
+import { markedProcesses } from '../unit/node/marked-processes.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/bin/anyport.js', import.meta.url))
 const SERVER = fileURLToPath(new URL('../fixtures/processes/legacy-server.mjs', import.meta.url))

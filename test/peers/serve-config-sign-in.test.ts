@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { authorizationFixture } from '../fixtures/authorization-server.js'
+import { ranAnyport } from '../fixtures/run-anyport.js'
 import { startSdkServer } from './sdk-http-servers.js'
 import { connectV2, type Json, type Peer } from './sdk-peers.js'
-import { runAnyport, startAnyport } from './start-anyport.js'
+import { startAnyport } from './start-anyport.js'
 
 const BROWSER = fileURLToPath(new URL('../fixtures/browser.mjs', import.meta.url))
 
@@ -62,7 +63,7 @@ test('signs in where a server wants it, with headers of the file, and not where 
     expect.stringMatching(/:3:\d+: server "wanted": the header Accept is left out/),
     expect.stringMatching(/:3:\d+: server "wanted": the header content-type is left out/),
   ])
-  expect((await runAnyport(['serve', '--config', file, '--client-id', 'x'])).stderr).toContain(
+  expect((await ranAnyport('serve', '--config', file, '--client-id', 'x')).stderr).toContain(
     '--client-id is for one server',
   )
 })

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ranAnyport } from '../fixtures/run-anyport.js'
+import { until } from '../fixtures/until.js'
 import { connectV1, connectV2, type Json, type Peer } from './sdk-peers.js'
-import { type Anyport, runAnyport, startAnyport, until } from './start-anyport.js'
+import { type Anyport, startAnyport } from './start-anyport.js'
 
 const installed = (path: string) => fileURLToPath(new URL(`../../node_modules/${path}`, import.meta.url))
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
@@ -172,9 +174,9 @@ test('all servers together keep to a limit', async () => {
 test('what cannot be served is wrong use, with its place', async () => {
   const broken = join(folder, 'broken.json')
   writeFileSync(broken, '{\n  "mcpServers": { "a": { "args": [] } }\n}')
-  const refused = await runAnyport(['serve', '--config', broken])
+  const refused = await ranAnyport('serve', '--config', broken)
   expect(refused.code).toBe(2)
   expect(refused.stderr).toMatch(/broken\.json:2:\d+: /)
-  expect((await runAnyport(['serve', '--config', file, '--', 'x'])).stderr).toContain('--config')
-  expect((await runAnyport(['serve', '--config', file, '--cwd', '/'])).code).toBe(2)
+  expect((await ranAnyport('serve', '--config', file, '--', 'x')).stderr).toContain('--config')
+  expect((await ranAnyport('serve', '--config', file, '--cwd', '/')).code).toBe(2)
 })

@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../fixtures/until.js'
 import { everythingTranscript, normalise } from './everything-transcript.js'
 import { connectV1, connectV2, type Json, type Peer, ROOTS } from './sdk-peers.js'
-import { type Anyport, startAnyport, until } from './start-anyport.js'
+import { type Anyport, startAnyport } from './start-anyport.js'
 
 const SERVER = fileURLToPath(
   new URL('../../node_modules/@modelcontextprotocol/server-everything/dist/index.js', import.meta.url),

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { httpClient } from '../../src/node/http/http-client.js'
 import { type Server, serve } from '../../src/node/serve.js'
+import { until } from '../fixtures/until.js'
 import { type HttpServerProcess, startSdkServer } from './sdk-http-servers.js'
 import { connectV1, connectV2, type Json, type Peer } from './sdk-peers.js'
-import { ANYPORT, until } from './start-anyport.js'
+import { ANYPORT } from './start-anyport.js'
 
 /** A remote server that is killed and started again knows nothing any more, and no client notices. */
 

@@ -14,8 +14,9 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { until } from '../fixtures/until.js'
 import { type ClientOptions, type SharedClient, type Sharing, sharing } from './shared-client.js'
-import { ANYPORT, until } from './start-anyport.js'
+import { ANYPORT } from './start-anyport.js'
 
 let shared: Sharing
 

@@ -18,9 +18,11 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { afterEach, describe, expect, test } from 'vitest'
+import { ranAnyport } from '../fixtures/run-anyport.js'
+import { until } from '../fixtures/until.js'
 import { postModern } from './raw-clients.js'
 import { connectV1 } from './sdk-peers.js'
-import { ANYPORT, runAnyport, startAnyport, until } from './start-anyport.js'
+import { ANYPORT, startAnyport } from './start-anyport.js'
 
 const SLOW = fileURLToPath(new URL('../fixtures/processes/slow-npx.mjs', import.meta.url))
 /** Milliseconds that the package takes: longer than the client of the tests waits for anything but a call. */
@@ -241,7 +243,7 @@ test('--warm: a session finds its server up, though its start is slow', async ()
 })
 
 test('options that contradict each other are refused', async () => {
-  const { code, stderr } = await runAnyport(['serve', '--lazy', '--eager', '--', 'npx', 'some-server'])
+  const { code, stderr } = await ranAnyport('serve', '--lazy', '--eager', '--', 'npx', 'some-server')
   expect(code).toBe(2)
   expect(stderr).toContain('--eager and --lazy')
 })

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
+import { until } from '../fixtures/until.js'
 
 export const ANYPORT = fileURLToPath(new URL('../../dist/bin/anyport.js', import.meta.url))
 
@@ -89,21 +90,6 @@ export async function startAnyport(command: readonly string[], options: StartOpt
   }
 }
 
-/** Runs `anyport` until it ends by itself; for what must be refused. */
-export async function runAnyport(
-  parameters: readonly string[],
-): Promise<{ readonly code: number | null; readonly stderr: string }> {
-  const child = spawn(process.execPath, [ANYPORT, ...parameters], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', chunk => {
-    stderr += chunk
-  })
-  const limit = setTimeout(() => child.kill('SIGKILL'), START_LIMIT)
-  const [code] = await once(child, 'close')
-  clearTimeout(limit)
-  return { code, stderr }
-}
-
 /** The living processes whose environment carries the mark. A zombie has none left, so it counts as dead. */
 export function processesMarked(mark: string): number[] {
   return readdirSync('/proc')
@@ -116,15 +102,6 @@ export function processesMarked(mark: string): number[] {
       }
     })
     .map(Number)
-}
-
-/** Waits until `test` holds; throws `what` when it does not within `limit` milliseconds. */
-export async function until(test: () => boolean, what: string, limit = 10_000): Promise<void> {
-  const end = Date.now() + limit
-  while (!test()) {
-    if (Date.now() > end) throw new Error(`not within ${limit} ms: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
 }
 
 /** Collects the lines of a child's stderr; those which are not JSON become `{ text }`. */

@@ -19,6 +19,7 @@ import {
 import { readResult } from '../../../src/protocol/raw-json.js'
 import { memoryTarget } from '../../fixtures/memory-target.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
+import { until } from '../../fixtures/until.js'
 
 const ERAS = ['modern', 'legacy'] as const
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 20_000 })
@@ -38,14 +39,6 @@ afterAll(async () => {
   for (const start of gates.splice(0)) start()
   for (const up of open.splice(0)) await up.close()
 })
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 15_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('It did not come to pass within 15 s')
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-}
 
 interface Offer {
   readonly tools?: readonly string[]

@@ -13,6 +13,7 @@ import type { ChannelListener } from '../../../src/transport/channel/channel.js'
 import { everythingHandler } from '../../fixtures/everything-handler.js'
 import { memoryTarget } from '../../fixtures/memory-target.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
+import { until } from '../../fixtures/until.js'
 
 const ERAS = ['modern', 'legacy'] as const
 const MUTE = { capabilities: {} }
@@ -338,12 +339,4 @@ it.each(ERAS)(
 const META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': {},
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('It did not come to pass within 5 s')
-    await new Promise(resolve => setTimeout(resolve, 2))
-  }
 }

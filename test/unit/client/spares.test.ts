@@ -14,6 +14,7 @@ import { everythingHandler } from '../../fixtures/everything-handler.js'
 import { legacyPeer } from '../../fixtures/legacy-peer.js'
 import { memoryTarget } from '../../fixtures/memory-target.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
+import { until } from '../../fixtures/until.js'
 
 const ERAS = ['modern', 'legacy'] as const
 const MUTE = { capabilities: {} }
@@ -47,14 +48,6 @@ function counted(target: Target) {
       if (state.delay > 0) await new Promise(resolve => setTimeout(resolve, state.delay))
       return target.open()
     },
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 15_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('It did not come to pass within 15 s')
-    await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
 

@@ -9,6 +9,7 @@ import type { Channel } from '../../../src/transport/channel/channel.js'
 import { everythingHandler } from '../../fixtures/everything-handler.js'
 import { memoryTarget, rawTarget } from '../../fixtures/memory-target.js'
 import { ALL_CAPABILITIES, type ClientOptions, callAsModern } from '../../fixtures/modern-client.js'
+import { until } from '../../fixtures/until.js'
 
 const REQUESTS: readonly (readonly [string, JSONObject])[] = [
   ['server/discover', {}],
@@ -379,11 +380,3 @@ describe('a connection that ends', () => {
     },
   )
 })
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('It did not come to pass within 5 s')
-    await new Promise(resolve => setTimeout(resolve, 2))
-  }
-}

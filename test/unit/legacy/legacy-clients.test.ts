@@ -16,7 +16,7 @@ import {
 } from '../../../src/protocol/message.js'
 import { readResult } from '../../../src/protocol/raw-json.js'
 import { form, type LegacyTool, legacyPeer, text } from '../../fixtures/legacy-peer.js'
-import { until } from '../node/marked-processes.js'
+import { until } from '../../fixtures/until.js'
 
 const open: Upstream[] = []
 

@@ -4,7 +4,7 @@ import type { UpstreamOptions } from '../../../src/client/upstream-options.js'
 import type { JSONObject } from '../../../src/protocol/message.js'
 import { form, type LegacyTool, legacyPeer, text } from '../../fixtures/legacy-peer.js'
 import { type ModernReply, modernRequest } from '../../fixtures/modern-request.js'
-import { until } from '../node/marked-processes.js'
+import { until } from '../../fixtures/until.js'
 
 const open: Upstream[] = []
 

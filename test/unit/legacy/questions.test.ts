@@ -15,7 +15,7 @@ import {
   text,
 } from '../../fixtures/legacy-peer.js'
 import { type ModernReply, type ModernRequestOptions, modernRequest } from '../../fixtures/modern-request.js'
-import { until } from '../node/marked-processes.js'
+import { until } from '../../fixtures/until.js'
 
 const open: Upstream[] = []
 

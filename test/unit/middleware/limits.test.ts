@@ -5,10 +5,11 @@ import { limits } from '../../../src/middleware/exchange/limits.js'
 import { networkOf } from '../../../src/middleware/exchange/network-of.js'
 import { TokenBuckets } from '../../../src/middleware/exchange/token-buckets.js'
 import { httpFace } from '../../../src/transport/http-face.js'
-import { send, until } from '../../fixtures/http-request.js'
+import { send } from '../../fixtures/http-request.js'
 import { legacyClient } from '../../fixtures/legacy-http-client.js'
 import { listingServer } from '../../fixtures/listing-server.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
+import { until } from '../../fixtures/until.js'
 
 const RATE_LIMITED = -31006
 

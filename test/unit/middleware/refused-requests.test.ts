@@ -7,9 +7,10 @@ import { refusalRecord } from '../../../src/middleware/exchange/refusal-record.j
 import { type ApiKeyRecord, apiKeys, newApiKey } from '../../../src/middleware/http/api-keys.js'
 import { type HttpAccessOptions, httpAccess } from '../../../src/transport/http-access.js'
 import { type HttpFace, type HttpFaceOptions, httpFace } from '../../../src/transport/http-face.js'
-import { type RequestParts, send, until } from '../../fixtures/http-request.js'
+import { type RequestParts, send } from '../../fixtures/http-request.js'
 import { legacyClient } from '../../fixtures/legacy-http-client.js'
 import { listingServer } from '../../fixtures/listing-server.js'
+import { until } from '../../fixtures/until.js'
 
 const faces: HttpFace[] = []
 afterEach(async () => {

@@ -5,7 +5,7 @@ import { upstream } from '../../../src/client/upstream.js'
 import { connect } from '../../../src/node/connect.js'
 import { ALL_CAPABILITIES } from '../../fixtures/modern-client.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
-import { until } from './marked-processes.js'
+import { until } from '../../fixtures/until.js'
 
 const LAST_WORDS = fileURLToPath(new URL('../../fixtures/processes/last-words.mjs', import.meta.url))
 

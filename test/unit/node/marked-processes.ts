@@ -14,13 +14,3 @@ export function markedProcesses(mark: string): number[] {
   }
   return marked
 }
-
-/** Resolves once the condition holds; rejects after five seconds. */
-export async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
-  const deadline = performance.now() + 5_000
-  while (!condition()) {
-    if (performance.now() > deadline)
-      throw new Error(`timed out: ${typeof what === 'string' ? what : what()}`)
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-}

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { TransportError } from '../../../src/exchange/errors.js'
 import { connectSocket, listenSocket, type SocketListener } from '../../../src/node/socket.js'
 import type { ByteStream } from '../../../src/transport/channel/channel.js'
-import { until } from './marked-processes.js'
+import { until } from '../../fixtures/until.js'
 
 const open: SocketListener[] = []
 

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/exchange/errors.js'
 import { type ChildStream, type SpawnOptions, spawnStream } from '../../../src/node/process/spawn.js'
 import { nameOfCommand } from '../../../src/node/process/spawn-error.js'
-import { markedProcesses, until } from './marked-processes.js'
+import { until } from '../../fixtures/until.js'
+import { markedProcesses } from './marked-processes.js'
 
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../../fixtures/processes/${name}.mjs`, import.meta.url))

@@ -14,9 +14,9 @@ import type { Handler } from '../../../src/exchange/exchange.js'
 import { fromSdk } from '../../../src/sdk/from-sdk.js'
 import { toSdkTransport } from '../../../src/sdk/to-sdk-transport.js'
 import { serve } from '../../../src/sdk.js'
-import { until } from '../../fixtures/http-request.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
 import { deeds, SDK_SERVERS, v1Server, v2Server } from '../../fixtures/sdk-servers.js'
+import { until } from '../../fixtures/until.js'
 
 const closing: (() => Promise<unknown>)[] = []
 

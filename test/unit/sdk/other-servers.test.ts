@@ -6,8 +6,8 @@ import { z } from 'zod'
 import { instances } from '../../../src/client/instances.js'
 import { fromSdk, type SdkServerFactory } from '../../../src/sdk/from-sdk.js'
 import type { SdkTransport } from '../../../src/sdk/sdk-transport.js'
-import { until } from '../../fixtures/http-request.js'
 import { modernRequest } from '../../fixtures/modern-request.js'
+import { until } from '../../fixtures/until.js'
 
 interface FastMcpWithLog {
   readonly server: FastMCP

@@ -7,9 +7,10 @@ import { StreamableHTTPClientTransport as SdkV1Transport } from '@modelcontextpr
 import { describe, expect, it } from 'vitest'
 import { type FetchHandlerOptions, fetchHandler, type Handler, RpcError } from '../../../src/fetch.js'
 import { RawJson } from '../../../src/protocol/raw-json.js'
-import { until, within } from '../../fixtures/http-request.js'
+import { within } from '../../fixtures/http-request.js'
 import { initialize } from '../../fixtures/legacy-http-client.js'
 import { type ModernServer, modernServer } from '../../fixtures/modern-server.js'
+import { until } from '../../fixtures/until.js'
 
 const URL_OF_ENDPOINT = 'https://mcp.example.com/mcp'
 const ACCEPT = 'application/json, text/event-stream'

@@ -2,9 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { apiKeys, newApiKey } from '../../../src/middleware/http/api-keys.js'
 import { type HttpAccessOptions, httpAccess } from '../../../src/transport/http-access.js'
 import { type HttpFace, type HttpFaceOptions, httpFace } from '../../../src/transport/http-face.js'
-import { send, until, within } from '../../fixtures/http-request.js'
+import { send, within } from '../../fixtures/http-request.js'
 import { initialize, legacyClient } from '../../fixtures/legacy-http-client.js'
 import { modernServer } from '../../fixtures/modern-server.js'
+import { until } from '../../fixtures/until.js'
 
 const faces: HttpFace[] = []
 

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { InFlight } from '../../../src/exchange/in-flight.js'
 import { type SseOptions, type SseServer, serveSse } from '../../../src/transport/sse/serve.js'
-import { type Received, send, until, within } from '../../fixtures/http-request.js'
+import { type Received, send, within } from '../../fixtures/http-request.js'
 import { initialize } from '../../fixtures/legacy-http-client.js'
 import { type ModernServer, modernServer } from '../../fixtures/modern-server.js'
+import { until } from '../../fixtures/until.js'
 
 const servers: SseServer[] = []
 

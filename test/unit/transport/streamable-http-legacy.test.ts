@@ -5,9 +5,10 @@ import {
   type StreamableHttpOptions,
   streamableHttp,
 } from '../../../src/transport/streamable-http/serve.js'
-import { httpRequest, received, send, until, within } from '../../fixtures/http-request.js'
+import { httpRequest, received, send, within } from '../../fixtures/http-request.js'
 import { initialize, legacyClient } from '../../fixtures/legacy-http-client.js'
 import { type ModernServer, modernServer } from '../../fixtures/modern-server.js'
+import { until } from '../../fixtures/until.js'
 
 const faces: StreamableHttp[] = []
 

@@ -9,8 +9,9 @@ import {
   type StreamableHttpOptions,
   streamableHttp,
 } from '../../../src/transport/streamable-http/serve.js'
-import { httpRequest, type Received, received, send, until, within } from '../../fixtures/http-request.js'
+import { httpRequest, type Received, received, send, within } from '../../fixtures/http-request.js'
 import { modernServer } from '../../fixtures/modern-server.js'
+import { until } from '../../fixtures/until.js'
 
 const META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',

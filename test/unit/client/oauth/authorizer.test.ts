@@ -10,6 +10,7 @@ import {
   type FixtureOptions,
 } from '../../../fixtures/authorization-server.js'
 import { call, willingPerson } from '../../../fixtures/signed-calls.js'
+import { until } from '../../../fixtures/until.js'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -725,10 +726,6 @@ describe('settings that cannot work', () => {
 
 function tokensOf({ issuers }: Awaited<ReturnType<CredentialStore['read']>>): unknown[] {
   return Object.values(issuers).map(({ tokens }) => tokens)
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  await expect.poll(condition, { timeout: 10_000, interval: 10 }).toBe(true)
 }
 
 /** An error with all that it carries. */

@@ -22,7 +22,7 @@ import {
   auditLog,
 } from '../../../../src/node/audit/audit-log.js'
 import { verifyAudit } from '../../../../src/node/audit/verify-audit.js'
-import { until } from '../../../fixtures/http-request.js'
+import { until } from '../../../fixtures/until.js'
 
 const handles: FileHandle[] = vi.hoisted(() => [])
 vi.mock('node:fs/promises', async original => {

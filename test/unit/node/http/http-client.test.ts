@@ -21,6 +21,7 @@ import { TransportError } from '../../../../src/exchange/errors.js'
 import type { HttpAnswer, HttpCall, HttpClient } from '../../../../src/exchange/http-client.js'
 import { type HttpClientOptions, httpClient } from '../../../../src/node/http/http-client.js'
 import { type Authority, authority } from '../../../fixtures/certificates.js'
+import { until } from '../../../fixtures/until.js'
 
 /** Where the `fetch` of the process finds its connections. */
 const dispatcher = () => (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')]
@@ -744,11 +745,3 @@ describe('TLS', () => {
     )
   })
 })
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`Waited in vain for ${condition}`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-}

@@ -12,7 +12,7 @@ import {
   listenHttp,
 } from '../../../../src/node/http/http-server.js'
 import { RpcError } from '../../../../src/protocol/errors.js'
-import { until } from '../marked-processes.js'
+import { until } from '../../../fixtures/until.js'
 
 const TEXT = { 'content-type': 'text/plain' }
 const open: HttpListener[] = []

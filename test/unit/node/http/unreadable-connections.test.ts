@@ -12,7 +12,7 @@ import { type ServeOptions, type Server, serve } from '../../../../src/node/serv
 import { authority } from '../../../fixtures/certificates.js'
 import { modernServer } from '../../../fixtures/modern-server.js'
 import { sendRaw } from '../../../fixtures/raw-http.js'
-import { until } from '../marked-processes.js'
+import { until } from '../../../fixtures/until.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'anyport-unreadable-'))
 const opened: { close(): Promise<unknown> }[] = []

@@ -15,7 +15,7 @@ import { ask, greet } from '../../../../src/node/shared/greeting.js'
 import { listBackgrounds, stopBackground } from '../../../../src/node/shared/list.js'
 import { type Places, places } from '../../../../src/node/shared/places.js'
 import { reachBackground } from '../../../../src/node/shared/reach.js'
-import { until } from '../marked-processes.js'
+import { until } from '../../../fixtures/until.js'
 
 const running: Background[] = []
 const folders: string[] = []

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { newApiKey } from '../../../../src/middleware/http/api-keys.js'
 import { apiKeyFile, changeRecords, readRecords } from '../../../../src/node/storage/api-key-file.js'
+import { until } from '../../../fixtures/until.js'
 
 const folders: string[] = []
 const place = () => {
@@ -14,14 +15,6 @@ const place = () => {
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
-
-async function until(what: () => boolean): Promise<void> {
-  const end = performance.now() + 15_000
-  while (!what()) {
-    if (performance.now() > end) throw new Error('It never happened')
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-}
 
 describe('a file of keys', () => {
   it('is for its owner only, and holds no key', async () => {
