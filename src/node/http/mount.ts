@@ -89,6 +89,7 @@ export function mount(what: Target | RemoteTarget | Handler, options: MountOptio
   const writer = httpWriter(face.handler, {
     keepAliveInterval,
     stallTimeout: 60_000,
+    onRefused: options.onRefused,
     onError,
     closing: () => closing,
   })

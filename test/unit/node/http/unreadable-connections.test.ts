@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
@@ -8,6 +9,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { RefusedConnection } from '../../../../src/exchange/refused-connection.js'
 import type { AuditRecord } from '../../../../src/middleware/exchange/audit.js'
 import { type Governing, govern } from '../../../../src/node/govern.js'
+import { mount } from '../../../../src/node/http/mount.js'
 import { type ServeOptions, type Server, serve } from '../../../../src/node/serve.js'
 import { authority } from '../../../fixtures/certificates.js'
 import { modernServer } from '../../../fixtures/modern-server.js'
@@ -59,6 +61,19 @@ describe('what the parser refuses is told once', () => {
     expect(replies.map(reply => reply.status)).toEqual(status === undefined ? [] : [status])
     expect(closed).toBe(true)
     expect(told).toEqual([{ reason, status, address: '127.0.0.1' }])
+  })
+
+  it('too many headers, where a server of others mounts us', async () => {
+    const told: unknown[] = []
+    const mounted = mount(modernServer().handler, {
+      onRefused: (_request, { refusal, status }) => told.push([refusal?.reason, status]),
+    })
+    const server = createServer(mounted).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    opened.push({ close: async () => void server.close() }, mounted)
+    const headers = Array.from({ length: 300 }, (_, n) => `a${n}: b\r\n`).join('')
+    const { replies } = await sendRaw((server.address() as AddressInfo).port, head(headers))
+    expect([replies[0]?.status, told]).toEqual([431, [['headers', 431]]])
   })
 
   it('a body that breaks off, or is no body, by the request that it belongs to', async () => {
