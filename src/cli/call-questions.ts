@@ -3,7 +3,7 @@
 import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Questions } from '../client/server-client.js'
-import type { ConfigInput } from '../config/read-config.js'
+import type { ConfigInput } from '../config/inputs.js'
 import { printable } from '../exchange/printable.js'
 import type { JSONObject } from '../protocol/message.js'
 import { isObject } from '../protocol/meta.js'

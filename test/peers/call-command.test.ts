@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { installedProgram } from '../fixtures/installed-program.js'
 import { runAnyport, stopAll } from '../fixtures/run-anyport.js'
-import { markedProcesses, until } from '../unit/node/marked-processes.js'
+import { until } from '../fixtures/until.js'
+import { markedProcesses } from '../unit/node/marked-processes.js'
 import { type HttpServerProcess, startHttpServer, startSdkServer } from './sdk-http-servers.js'
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type CallQuestionsOptions, callQuestions } from '../../../src/cli/call-questions.js'
-import type { ConfigInput } from '../../../src/config/read-config.js'
+import type { ConfigInput } from '../../../src/config/inputs.js'
 
 const FORM = {
   type: 'object',
