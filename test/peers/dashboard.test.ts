@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
 import type { DashboardStatus } from '../../src/dashboard/status.js'
+import { ranAnyport } from '../fixtures/run-anyport.js'
 import { postModern, sessionClient } from './raw-clients.js'
-import { processesMarked, runAnyport, startAnyport } from './start-anyport.js'
+import { processesMarked, startAnyport } from './start-anyport.js'
 
 const ECHO = fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url))
 const EVERYTHING = createRequire(import.meta.url).resolve(
@@ -114,6 +115,6 @@ it.each([
 ])('refuses %j', async (options, why) => {
   writeFileSync(join(folder, 'keys.json'), '{"version":1,"keys":[]}', { mode: 0o600 })
   const argv = ['serve', ...(options.includes('--stdio') ? [] : ['--port', '0']), ...options]
-  const { code, stderr } = await runAnyport([...argv, '--', process.execPath, ECHO])
+  const { code, stderr } = await ranAnyport(...argv, '--', process.execPath, ECHO)
   expect([code, stderr]).toEqual([2, expect.stringMatching(why)])
 })
