@@ -2,13 +2,13 @@
 
 import type { Target } from './client/open.js'
 import type { RemoteTarget } from './client/remote.js'
-import type { Server } from './node/serve.js'
 import { type ServeByEnvironmentOptions, serveByEnvironment } from './node/serve-by-environment.js'
+import type { Server } from './node/serve-options.js'
 import { fromSdk, isSdkServer, type SdkServer, type SdkServerFactory } from './sdk/from-sdk.js'
 
 export type { Target } from './client/open.js'
-export type { Server } from './node/serve.js'
 export type { ServeByEnvironmentOptions } from './node/serve-by-environment.js'
+export type { Server } from './node/serve-options.js'
 export type { ConnectedSdkServer, FromSdkOptions, SdkServer, SdkServerFactory } from './sdk/from-sdk.js'
 export { fromSdk } from './sdk/from-sdk.js'
 export type { SdkTransport } from './sdk/sdk-transport.js'

@@ -2,7 +2,7 @@
 
 import type { AuthenticationMethod } from '../middleware/http/authentication.js'
 import type { Log } from '../node/log.js'
-import type { ServeOptions } from '../node/serve.js'
+import type { ServeOptions } from '../node/serve-options.js'
 import { type OptionValues, UsageError } from './arguments.js'
 import { describeError } from './describe-error.js'
 import type { SERVE_OPTIONS } from './serve-options.js'

@@ -1,6 +1,6 @@
 /** What `anyport serve` says once it listens. */
 
-import type { Server } from '../node/serve.js'
+import type { Server } from '../node/serve-options.js'
 
 export interface Announcement {
   readonly version: string

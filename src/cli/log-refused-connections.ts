@@ -1,5 +1,5 @@
 import type { Log } from '../node/log.js'
-import type { ServeEvent } from '../node/serve.js'
+import type { ServeEvent } from '../node/serve-options.js'
 
 type RefusedEvent = Extract<ServeEvent, { type: 'connection-refused' }>
 

@@ -4,7 +4,8 @@ import { fstatSync } from 'node:fs'
 import type { Target } from '../client/open.js'
 import type { RemoteTarget } from '../client/remote.js'
 import type { Environment } from './process/environment.js'
-import { type ServeOptions, type Server, serve } from './serve.js'
+import { serve } from './serve.js'
+import type { ServeOptions, Server } from './serve-options.js'
 
 export interface ServeByEnvironmentOptions extends Omit<ServeOptions, 'stdio' | 'http'> {
   /**

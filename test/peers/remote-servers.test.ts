@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RemoteTarget } from '../../src/client/remote.js'
 import { httpClient } from '../../src/node/http/http-client.js'
-import { type Server, serve } from '../../src/node/serve.js'
+import { serve } from '../../src/node/serve.js'
+import type { Server } from '../../src/node/serve-options.js'
 import { everythingTranscript, normalise } from './everything-transcript.js'
 import {
   type HttpServerProcess,

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { httpClient } from '../../src/node/http/http-client.js'
-import { type Server, serve } from '../../src/node/serve.js'
+import { serve } from '../../src/node/serve.js'
+import type { Server } from '../../src/node/serve-options.js'
 import { until } from '../fixtures/until.js'
 import { type HttpServerProcess, startSdkServer } from './sdk-http-servers.js'
 import { connectV1, connectV2, type Json, type Peer } from './sdk-peers.js'

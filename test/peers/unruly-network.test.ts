@@ -3,7 +3,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Exchange, Handler } from '../../src/exchange/exchange.js'
 import { connect } from '../../src/node/connect.js'
-import { type ServeOptions, serve } from '../../src/node/serve.js'
+import { serve } from '../../src/node/serve.js'
+import type { ServeOptions } from '../../src/node/serve-options.js'
 import { RpcError } from '../../src/protocol/errors.js'
 import {
   type JSONObject,

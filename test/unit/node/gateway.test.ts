@@ -9,7 +9,8 @@ import {
   type ServerGateway,
   type ServerGatewayOptions,
 } from '../../../src/node/gateway.js'
-import { type Server, serve } from '../../../src/node/serve.js'
+import { serve } from '../../../src/node/serve.js'
+import type { Server } from '../../../src/node/serve-options.js'
 import type { Channel } from '../../../src/transport/channel/channel.js'
 import { everythingHandler } from '../../fixtures/everything-handler.js'
 import { field, listed, listingServer } from '../../fixtures/listing-server.js'

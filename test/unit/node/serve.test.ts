@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Handler, Middleware } from '../../../src/exchange/exchange.js'
-import { type Server, serve } from '../../../src/node/serve.js'
+import { serve } from '../../../src/node/serve.js'
+import type { Server } from '../../../src/node/serve-options.js'
 import { everythingHandler } from '../../fixtures/everything-handler.js'
 import { memoryTarget } from '../../fixtures/memory-target.js'
 

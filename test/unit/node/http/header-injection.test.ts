@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { httpClient } from '../../../../src/node/http/http-client.js'
-import { type Server, serve } from '../../../../src/node/serve.js'
+import { serve } from '../../../../src/node/serve.js'
+import type { Server } from '../../../../src/node/serve-options.js'
 import { decodeHeaderValue, encodeHeaderValue } from '../../../../src/protocol/headers.js'
 
 const META = {
