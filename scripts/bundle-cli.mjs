@@ -58,6 +58,8 @@ const { output } = await command.write({
   // All beside each other, so that the way to package.json is the same as from the modules.
   chunkFileNames: '[name]-[hash].js',
   comments: { legal: false },
+  // Without it, V8 checks at each use of a constant or class of another scope whether it is there yet: a tenth of a call's CPU time.
+  topLevelVar: true,
   codeSplitting: {
     // Each module is where its part says, not where the first that needs it is.
     includeDependenciesRecursively: false,
