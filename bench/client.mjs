@@ -16,7 +16,7 @@ export class Client {
   constructor(lane, port) {
     this.#lane = lane
     this.#port = port
-    this.#dialect = dialect(lane.era, port)
+    this.#dialect = dialect(lane.era, port, lane.headers?.())
   }
 
   get dialect() {

@@ -7,10 +7,10 @@ const MODERN_META = `"io.modelcontextprotocol/protocolVersion":"${MODERN_VERSION
 
 /**
  * `era`: `legacy` opens a session with `initialize`; `modern` describes itself in each request; `plain` is for servers that know no
- * protocol: the legacy request without a session.
+ * protocol: the legacy request without a session. `headers`: lines of each request beside its own.
  */
-export function dialect(era, port) {
-  const common = `Host: 127.0.0.1:${port}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n`
+export function dialect(era, port, headers = '') {
+  const common = `Host: 127.0.0.1:${port}\r\n${headers}Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n`
   const version = era === 'modern' ? MODERN_VERSION : LEGACY_VERSION
   const top = `POST /mcp HTTP/1.1\r\n${common}MCP-Protocol-Version: ${version}\r\n`
 

@@ -1,6 +1,7 @@
 /** The products, how each is started, and how it is spoken to. A lane is one product in one era. */
 
-import { existsSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,6 +27,8 @@ const RAW = fileURLToPath(new URL('raw-server.mjs', import.meta.url))
  * - `pipe`: is spoken to on stdin and stdout.
  * - `env`: variables for it.
  * - `cell`: runs only when `--cells` has it, or when `--only` names the lane.
+ * - `headers`: a function that gives header lines for each request, once it is launched.
+ * - `own`: what it is compared to.
  * - `broadcasts`: a list change of the server is expected on every idle stream.
  */
 const lanes = [
@@ -61,6 +64,8 @@ const lanes = [
   anyport('anyport-modern', 'modern', 'modern'),
   { ...anyport('anyport-l-to-m', 'legacy', 'modern'), cell: 'crossing' },
   { ...anyport('anyport-m-to-l', 'modern', 'legacy'), cell: 'crossing' },
+  guarded('guarded-legacy', 'legacy'),
+  guarded('guarded-modern', 'modern'),
   supergateway('supergateway', 'legacy'),
   mcpProxy('mcp-proxy', 'legacy'),
   { ...supergateway('supergateway-modern', 'modern'), cell: 'modern-peers' },
@@ -178,6 +183,57 @@ function anyport(name, era, serverEra) {
   }
 }
 
+/** The same face with API keys, limits, rules and the audit log. */
+function guarded(name, era) {
+  const lane = anyport(name, era, era)
+  return {
+    ...lane,
+    product: 'anyport-guarded',
+    cell: 'guards',
+    own: `anyport-${era}`,
+    sessions: 0,
+    streams: 0,
+    headers: () => `Authorization: Bearer ${guards().key}\r\n`,
+    launch: port => {
+      const { command, args } = lane.launch(port)
+      const program = args.indexOf('--')
+      const audit = ['--audit', join(guards().folder, `${name}.jsonl`)]
+      return {
+        command,
+        args: [...args.slice(0, program), ...guards().options, ...audit, ...args.slice(program)],
+      }
+    },
+  }
+}
+
+let made
+
+/** Its files are made once, and deleted at the end. */
+function guards() {
+  if (made !== undefined) return made
+  const folder = mkdtempSync(join(tmpdir(), 'anyport-bench-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const keys = join(folder, 'keys.json')
+  const rules = join(folder, 'rules.json')
+  const told = execFileSync(node, [ANYPORT, 'keys', 'create', 'bench', '--file', keys, '--json'])
+  writeFileSync(
+    rules,
+    JSON.stringify({
+      rules: [{ deny: { tools: ['delete_*'] } }, { allow: { tools: ['echo', 'blob', 'events'] } }],
+    }),
+  )
+  made = {
+    folder,
+    key: JSON.parse(told.toString()).key,
+    options: [
+      ...['--keys', keys, '--rules', rules],
+      ...['--rate-limit', 'principal=1000000/s', '--rate-limit', 'address+tool=1000000/s'],
+      ...['--max-concurrent', '1000'],
+    ],
+  }
+  return made
+}
+
 /** Starts a child for each session, so it gets few sessions, and one for all connections where requests are counted. */
 function supergateway(name, era) {
   return {
@@ -235,7 +291,7 @@ export function yardsticks(name) {
   return { raw: 'remote-direct', forwarder: lane.pipe ? 'stdio-forwarder' : 'http-forwarder' }
 }
 
-export const CELLS = ['crossing', 'modern-peers', 'remote', 'sdk']
+export const CELLS = ['crossing', 'guards', 'modern-peers', 'remote', 'sdk']
 
 /** The lanes to run, and those left out because a file is missing. `only` names products or lanes. */
 export function chooseLanes(only, cells) {

@@ -25,6 +25,7 @@ const HELP = `npm run bench -- [options]
   --rounds N        interleaved rounds (4; quick: 1)
   --seconds S       length of one measure of requests (1.5; quick: 0.6)
   --cells NAMES     crossing: also anyport between two eras, a legacy client of a modern server and the reverse;
+                    guards: also anyport with API keys, limits, rules and the audit log, compared to itself without;
                     modern-peers: also the other products with modern requests;
                     remote: products that lead to a server over HTTP, from HTTP and from stdio, with mcp-remote and supergateway;
                     sdk: servers written with the SDKs, served by the SDK and by anyport in the same process
