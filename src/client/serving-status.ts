@@ -2,6 +2,7 @@
 
 import type { Middleware } from '../exchange/exchange.js'
 import type { HttpReply, HttpRequest } from '../exchange/http.js'
+import type { RefusedConnection } from '../exchange/refused-connection.js'
 import type { HttpBeside } from '../transport/http-beside.js'
 import type { UpstreamStatus } from './upstream-status.js'
 
@@ -55,6 +56,8 @@ export interface Dashboard {
   readonly guard: Middleware
   /** Hears of requests that are refused before there is a call. */
   refused(request: HttpRequest, reply: HttpReply, duration?: number): void
+  /** Hears of connections that are closed without a request. */
+  refusedConnection(refused: RefusedConnection): void
   sessionEnded(session: string): void
   /** What is served beside the endpoints. */
   open(source: DashboardSource): HttpBeside

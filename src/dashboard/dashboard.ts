@@ -41,6 +41,7 @@ export function dashboard(options: DashboardOptions = {}): Dashboard {
   return {
     guard: watching.guard,
     refused: (request, reply, duration) => watching.refused(request, reply, duration),
+    refusedConnection: refused => watching.refusedConnection(refused),
     sessionEnded: session => watching.sessionEnded(session),
     check({ authenticated }) {
       if (authenticated && allow.length === 0)

@@ -179,9 +179,13 @@ function checkDashboard(dashboard: Dashboard, options: ServeOptions, http: boole
 /** It sees all that comes, also what guards refuse. */
 function refusalsWatchedBy(
   dashboard: Dashboard,
-  { onRefused }: ServeOptions,
-): Pick<ServeOptions, 'onRefused'> {
+  { onRefused, onRefusedConnection }: ServeOptions,
+): Pick<ServeOptions, 'onRefused' | 'onRefusedConnection'> {
   return {
+    onRefusedConnection(refused) {
+      dashboard.refusedConnection(refused)
+      onRefusedConnection?.(refused)
+    },
     onRefused(request, reply, duration) {
       dashboard.refused(request, reply, duration)
       onRefused?.(request, reply, duration)

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -104,6 +106,11 @@ it('shows each server of a gateway: era, transport, process, restarts, latencies
   )
   await legacy.close()
   expect((await status()).clients.find(({ era }) => era !== 'modern')?.sessions).toBe(0)
+  const { hostname, port } = new URL(base)
+  const crooked = connectSocket(Number(port), hostname)
+  crooked.end('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nno header at all\r\n\r\n')
+  await once(crooked.resume(), 'close')
+  expect((await status()).httpRefusals.reasons).toMatchObject({ malformed: 1 })
   await server.stop()
 })
 

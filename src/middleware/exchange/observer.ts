@@ -5,15 +5,17 @@ import { toErrorObject } from '../../exchange/errors.js'
 import type { Exchange, Handler, Middleware } from '../../exchange/exchange.js'
 import { matchesGlob } from '../../exchange/glob.js'
 import type { HttpReply, HttpRequest } from '../../exchange/http.js'
+import type { RefusedConnection } from '../../exchange/refused-connection.js'
 import { Watched } from '../../exchange/watched.js'
 import type { JSONRPCRequest, JSONRPCResponse } from '../../protocol/message.js'
 import { METHOD_LISTEN } from '../../protocol/methods.js'
 import { RawJson } from '../../protocol/raw-json.js'
+import type { AuditRecord } from './audit.js'
 import { callOutcome } from './call-outcome.js'
 import { CALL_NOTES, type CallNotes } from './call-record.js'
 import { MessageRing, type ObservedMessage, type RecentMessages } from './recent-messages.js'
 import { redacted, SECRET_NAMES } from './redacted.js'
-import { refusalRecord } from './refusal-record.js'
+import { connectionRecord, refusalRecord } from './refusal-record.js'
 import { type ClientReport, type SeenClient, SeenClients } from './seen-clients.js'
 import { shortened } from './shortened.js'
 import { shownError } from './shown-error.js'
@@ -41,7 +43,7 @@ export interface OpenCall {
   readonly notifications: number
 }
 
-/** Requests that were refused before there was a call. */
+/** Requests that were refused before there was a call, and connections that were closed without one. */
 export interface HttpRefusals {
   readonly count: number
   /** How many for each reason. */
@@ -53,6 +55,8 @@ export interface Observer {
   readonly guard: Middleware
   /** For `onRefused` of `serve`. */
   refused(request: HttpRequest, reply: HttpReply, duration?: number): void
+  /** For `onRefusedConnection` of `serve`. */
+  refusedConnection(refused: RefusedConnection): void
   /** A session has ended, or a pipe was closed. */
   sessionEnded(session: string): void
   /** Values that the server was given and nobody else should see; default: none are known. */
@@ -157,16 +161,15 @@ class RunningObserver implements Observer {
   }
 
   refused(request: HttpRequest, reply: HttpReply, duration = 0): void {
-    const {
-      reason = 'refused',
-      method,
-      target,
-      era,
-      principal,
-      code,
-      outcome,
-      status,
-    } = refusalRecord(request, reply, duration)
+    this.#refused(refusalRecord(request, reply, duration), duration)
+  }
+
+  refusedConnection(refused: RefusedConnection): void {
+    this.#refused(connectionRecord(refused), 0)
+  }
+
+  #refused(record: AuditRecord, duration: number): void {
+    const { reason = 'refused', method, target, era, principal, code, outcome, status } = record
     this.#refusals++
     // Reasons are words of ours: there are not many.
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)

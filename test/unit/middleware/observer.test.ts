@@ -266,6 +266,18 @@ describe('messages', () => {
     })
     expect(JSON.stringify(messages())).not.toContain('planted')
   })
+
+  it('of connections that were closed without a request are among the refused', () => {
+    const watching = observer()
+    watching.refusedConnection({ reason: 'framing', status: 400, address: '192.0.2.1' })
+    const over = { limit: 'maxClients', allowed: 1, address: '192.0.2.1' } as const
+    watching.refusedConnection({ reason: 'connections', ...over })
+    expect(watching.httpRefusals).toEqual({ count: 2, reasons: { framing: 1, connections: 1 } })
+    expect(watching.messages(0, 10).messages).toMatchObject([
+      { outcome: 'refused', reason: 'framing', status: 400, binding: 'http' },
+      { outcome: 'refused', reason: 'connections', status: undefined },
+    ])
+  })
 })
 
 describe('servers and clients', () => {
